@@ -1,0 +1,69 @@
+import { NotificationType, RequestType, RequestType0 } from 'vscode-jsonrpc';
+import type { DeviceChoice, LoadedModel } from './model';
+import type { TextRange, TokenSplits } from './tokens';
+import type { CandidateList, HeadMatrix, HeadOverview, SamplerSettings, TokenRange, Trace } from './trace';
+
+/** The requests that the engine process answers. Errors on the wire carry `FailureData` (see errors.ts). */
+
+export interface LoadModelParams {
+  /** Absolute path of a model folder. */
+  readonly directory: string;
+  readonly device: DeviceChoice;
+}
+
+export interface TokenizeParams {
+  /** The model folder whose tokenizer is used. It is not loaded for this. */
+  readonly directory: string;
+  readonly text: string;
+  /**
+   * UTF-16 range of `text` whose tokens are wanted: all that overlap it. The text around it is context, so that the
+   * splits at both ends are those of the whole text.
+   */
+  readonly wanted: TextRange;
+}
+
+export interface TraceParams {
+  readonly text: string;
+}
+
+/** Every request about a trace names it; the engine keeps the newest two, an older one fails with `trace-unknown`. */
+export interface OfTrace {
+  readonly traceId: number;
+}
+
+export interface HeadOverviewParams extends OfTrace {
+  /** Largest side of a thumbnail, in cells. */
+  readonly resolution: number;
+}
+
+export interface HeadMatrixParams extends OfTrace {
+  readonly layer: number;
+  readonly head: number;
+  readonly queries: TokenRange;
+  readonly keys: TokenRange;
+  /** At most so many rows and so many columns are wanted. */
+  readonly resolution: number;
+}
+
+export interface CandidatesParams extends OfTrace {
+  readonly sampler: SamplerSettings;
+  /** How many candidates are listed at least; all that the sampler kept up to 40 are. */
+  readonly limit: number;
+  /** Draw with this seed; null draws nothing. */
+  readonly seed: number | null;
+}
+
+export interface LoadProgress {
+  readonly stage: 'reading' | 'analysing' | 'starting';
+}
+
+export const LoadModelRequest = new RequestType<LoadModelParams, LoadedModel, unknown>('engine/loadModel');
+export const TokenizeRequest = new RequestType<TokenizeParams, TokenSplits, unknown>('engine/tokenize');
+export const TraceRequest = new RequestType<TraceParams, Trace, unknown>('engine/trace');
+export const HeadOverviewRequest = new RequestType<HeadOverviewParams, HeadOverview, unknown>('trace/headOverview');
+export const HeadMatrixRequest = new RequestType<HeadMatrixParams, HeadMatrix, unknown>('trace/headMatrix');
+export const CandidatesRequest = new RequestType<CandidatesParams, CandidateList, unknown>('trace/candidates');
+export const PingRequest = new RequestType0<{ readonly pid: number; readonly memoryBytes: number }, unknown>(
+  'engine/ping',
+);
+export const LoadProgressNotification = new NotificationType<LoadProgress>('engine/loadProgress');

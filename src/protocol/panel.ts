@@ -1,0 +1,62 @@
+import { NotificationType } from 'vscode-jsonrpc';
+import type { FailureCode } from './errors';
+import type { DeviceStatus, ModelSummary } from './model';
+import type { SamplerSettings, Trace } from './trace';
+
+/**
+ * What the editor tells the panel. One whole snapshot at each change, so that a panel that was hidden or reloaded is
+ * right after the next one. The panel asks for what it shows of a trace with the requests of engine.ts (`trace/…`),
+ * which the editor hands on to the engine.
+ */
+export interface PanelSnapshot {
+  readonly model: ModelSummary | null;
+  readonly device: DeviceStatus | null;
+  /** Whether the panel follows the editor's selection. */
+  readonly following: boolean;
+  readonly sampler: SamplerSettings;
+  readonly passage: Passage | null;
+  readonly status: PanelStatus;
+}
+
+/** Where the inspected text stands. */
+export interface Passage {
+  /** File name as the editor shows it, e.g. `greet.ts`. */
+  readonly fileName: string;
+  /** First line, from 1. */
+  readonly firstLine: number;
+  readonly lastLine: number;
+  /** The inspected text as it was when it was read, with its own line ends. */
+  readonly text: string;
+  /** True where the document has changed since. */
+  readonly edited: boolean;
+}
+
+export type PanelStatus =
+  /** Nothing has been inspected yet. */
+  | { readonly kind: 'empty' }
+  /** `previous` stays on the screen, dimmed, until the new trace is there. */
+  | { readonly kind: 'working'; readonly activity: 'loading-model' | 'running'; readonly previous: Trace | null }
+  | { readonly kind: 'ready'; readonly trace: Trace }
+  | { readonly kind: 'failed'; readonly code: FailureCode; readonly message: string };
+
+/** Editor → panel. */
+export const SnapshotNotification = new NotificationType<PanelSnapshot>('panel/snapshot');
+/** Editor → panel: the editor's caret or hover stands in this token of the passage; null: in none. */
+export const RevealTokenNotification = new NotificationType<{ readonly index: number | null }>('panel/revealToken');
+
+/** Panel → editor: the panel has started and wants a snapshot. */
+export const PanelReadyNotification = new NotificationType<Record<string, never>>('panel/ready');
+/** Panel → editor: mark this token in the editor; null: none. */
+export const HoverTokenNotification = new NotificationType<{ readonly index: number | null }>('panel/hoverToken');
+/** Panel → editor: follow the selection, or stay with the passage. */
+export const FollowNotification = new NotificationType<{ readonly following: boolean }>('panel/follow');
+/** Panel → editor: the sampler was changed in the panel; it is kept for the window. */
+export const SamplerNotification = new NotificationType<{ readonly sampler: SamplerSettings }>('panel/sampler');
+/** Panel → editor: put this text at the end of the inspected passage. */
+export const InsertNotification = new NotificationType<{ readonly text: string }>('panel/insert');
+/** Panel → editor: run one of the extension's commands. */
+export const CommandNotification = new NotificationType<{ readonly command: PanelCommand }>('panel/command');
+/** Panel → editor: put this text on the clipboard. */
+export const CopyNotification = new NotificationType<{ readonly text: string }>('panel/copy');
+
+export type PanelCommand = 'inspectSelection' | 'restartEngine' | 'showLog' | 'openModelFolder' | 'openSettings';
