@@ -1,0 +1,314 @@
+import type { CandidatesParams, HeadMatrixParams, HeadOverviewParams, LoadProgress } from '../../protocol/engine';
+import { HeadlightError } from '../../protocol/errors';
+import type { DeviceChoice, LoadedModel } from '../../protocol/model';
+import type {
+  Candidate,
+  CandidateList,
+  HeadMatrix,
+  HeadOverview,
+  HeadStatistics,
+  HeadStatisticsColumns,
+  TokenReading,
+  Trace,
+} from '../../protocol/trace';
+import { type ModelFolder, readModelFolder } from '../model/folder';
+import { loadTokenizer, type Tokenizer } from '../model/tokenizer';
+import { type AttentionReplay, Decoder } from '../runtime/decoder';
+import { listCandidates } from '../sampling/candidates';
+import { type Cancellation, pauseUnlessCancelled } from './cancellation';
+import { earlierOccurrences, headStatistics } from './head-statistics';
+import { passageOfIds, type TokenizedPassage, tokenizePassage } from './passage';
+import { group, poolWeights } from './pool';
+import { scoreTokens } from './score';
+
+/** The panel shows one trace and may still ask about the one it is replacing. */
+const KEPT_TRACES = 2;
+/** [T, T] each: the head on the screen, the one before it, and a few neighbours. */
+const KEPT_HEADS = 6;
+
+export interface InspectorOptions {
+  /** A model folder. */
+  readonly directory: string;
+  readonly device: DeviceChoice;
+  readonly onProgress?: (progress: LoadProgress) => void;
+}
+
+/** The tensors of a trace, whole; for files and comparisons, not for screens. */
+export interface TraceTensors {
+  readonly length: number;
+  /** [T, V] */
+  readonly logits: Float32Array;
+  /** L + 1 times [T, D]: the embeddings' sum, then the residual stream after each block, before the final norm. */
+  readonly hiddenStates: readonly Float32Array[];
+  /** Of one layer: [H, T, T]. */
+  readonly attention: (layer: number) => Promise<Float32Array>;
+}
+
+/** What is kept of a trace that was handed out. */
+interface KeptTrace {
+  readonly trace: Trace;
+  readonly ids: Uint32Array;
+  /** [V], what the model predicts after the last token. */
+  readonly lastLogits: Float32Array;
+  readonly attention: AttentionReplay | null;
+  /** By `layer,head`, newest last. */
+  readonly heads: Map<string, Promise<Float32Array>>;
+  overview: { readonly resolution: number; readonly overview: HeadOverview } | null;
+}
+
+/** A model that passages are run through, and the traces of the newest of them. */
+export class Inspector {
+  private readonly kept = new Map<number, KeptTrace>();
+  private nextTraceId = 1;
+
+  private constructor(
+    readonly loaded: LoadedModel,
+    private readonly tokenizer: Tokenizer,
+    private readonly decoder: Decoder,
+  ) {}
+
+  /** @throws HeadlightError for a folder, graph, tokenizer or device that cannot be used */
+  static async open({ directory, device, onProgress }: InspectorOptions): Promise<Inspector> {
+    const started = performance.now();
+    onProgress?.({ stage: 'reading' });
+    const folder = await readModelFolder(directory);
+    const tokenizer = await loadTokenizer(folder);
+    const decoder = await Decoder.open({
+      graphFile: folder.graphFile,
+      config: folder.config,
+      device,
+      onProgress: (stage) => onProgress?.({ stage }),
+    });
+    const loaded = {
+      model: summarize(folder, decoder.parameters),
+      device: decoder.device,
+      attentionUnavailable: decoder.attentionUnavailable,
+      loadMs: performance.now() - started,
+    };
+    return new Inspector(loaded, tokenizer, decoder);
+  }
+
+  /** @throws HeadlightError `text-empty`, `text-too-long`, `cancelled` */
+  async trace(text: string, cancellation?: Cancellation): Promise<Trace> {
+    const started = performance.now();
+    const passage = tokenizePassage(text, this.tokenizer, this.loaded.model.contextLength);
+    return this.run(passage, performance.now() - started, cancellation);
+  }
+
+  /** As `trace`, for tokens given by their ids. */
+  async traceIds(ids: readonly number[], cancellation?: Cancellation): Promise<Trace> {
+    return this.run(passageOfIds(ids, this.tokenizer, this.loaded.model.contextLength), 0, cancellation);
+  }
+
+  /** Every head small, with its statistics. */
+  async headOverview({ traceId, resolution }: HeadOverviewParams, cancellation?: Cancellation): Promise<HeadOverview> {
+    const kept = this.find(traceId);
+    if (kept.overview?.resolution === resolution) {
+      return kept.overview.overview;
+    }
+    const attention = this.attentionOf(kept);
+    const { layers, heads, length } = attention;
+    const all = { from: 0, to: length };
+    const side = group(length, resolution);
+    const cells = side.cells * side.cells;
+    const thumbnails = new Uint8Array(layers * heads * cells);
+    const statistics = emptyColumns(layers * heads);
+    const earlier = earlierOccurrences(kept.ids);
+    for (let layer = 0; layer < layers; layer++) {
+      await pauseUnlessCancelled(cancellation);
+      const weights = await attention.layer(layer);
+      for (let head = 0; head < heads; head++) {
+        const index = layer * heads + head;
+        const matrix = weights.subarray(head * length * length, (head + 1) * length * length);
+        const pooled = poolWeights(matrix, length, all, side, all, side);
+        thumbnails.set(
+          pooled.map((weight) => Math.round(255 * Math.sqrt(Math.min(1, weight)))),
+          index * cells,
+        );
+        setColumns(statistics, index, headStatistics(matrix, earlier));
+      }
+    }
+    const overview = { layers, heads, side: side.cells, thumbnails, statistics };
+    kept.overview = { resolution, overview };
+    return overview;
+  }
+
+  /** One head over a window of the passage. */
+  async headMatrix(params: HeadMatrixParams): Promise<HeadMatrix> {
+    const { traceId, layer, head, queries, keys, resolution } = params;
+    const kept = this.find(traceId);
+    const attention = this.attentionOf(kept);
+    within('layer', layer, attention.layers);
+    within('head', head, attention.heads);
+    for (const range of [queries, keys]) {
+      within('token', range.from, attention.length);
+      within('token', range.to - 1, attention.length);
+      if (range.to <= range.from) {
+        throw new HeadlightError('argument-invalid', 'The window of the attention matrix has no tokens in it.');
+      }
+    }
+    const weights = await this.headWeights(kept, attention, layer, head);
+    const rows = group(queries.to - queries.from, resolution);
+    const columns = group(keys.to - keys.from, resolution);
+    return {
+      layer,
+      head,
+      queries,
+      keys,
+      queriesPerRow: rows.tokensPerCell,
+      keysPerColumn: columns.tokensPerCell,
+      rows: rows.cells,
+      columns: columns.cells,
+      weights: poolWeights(weights, attention.length, queries, rows, keys, columns),
+    };
+  }
+
+  /** What may follow the passage, under a sampler's settings. The model is not run again. */
+  candidates({ traceId, sampler, limit, seed }: CandidatesParams): CandidateList {
+    const { lastLogits } = this.find(traceId);
+    const list = listCandidates(lastLogits, sampler, limit, seed);
+    const described = (candidate: Omit<Candidate, 'text' | 'bytes'>): Candidate => ({
+      ...candidate,
+      text: this.tokenizer.textOf(candidate.id),
+      bytes: [...this.tokenizer.bytesOf(candidate.id)],
+    });
+    return {
+      ...list,
+      vocabSize: lastLogits.length,
+      candidates: list.candidates.map(described),
+      draw: list.draw && { u: list.draw.u, candidate: described(list.draw.candidate) },
+    };
+  }
+
+  /** Everything of a trace, by a second run. */
+  async tensors(traceId: number): Promise<TraceTensors> {
+    const kept = this.find(traceId);
+    const { logits, hiddenStates, length } = await this.decoder.forward(kept.ids, { hiddenStates: true });
+    if (hiddenStates === null) {
+      throw new HeadlightError('graph-unsupported', 'The residual stream was not found in this graph.');
+    }
+    return { length, logits, hiddenStates, attention: (layer) => this.attentionOf(kept).layer(layer) };
+  }
+
+  async dispose(): Promise<void> {
+    this.kept.clear();
+    await this.decoder.dispose();
+  }
+
+  private async run(
+    { tokens, truncation }: TokenizedPassage,
+    tokenizeMs: number,
+    cancellation: Cancellation | undefined,
+  ): Promise<Trace> {
+    await pauseUnlessCancelled(cancellation);
+    const ids = Uint32Array.from(tokens, (token) => token.id);
+    const started = performance.now();
+    const { logits, attention } = await this.decoder.forward(ids);
+    const forwardMs = performance.now() - started;
+    const scores = await scoreTokens(logits, ids, cancellation);
+    const readings = tokens.map((token, index): TokenReading => ({ ...token, ...scores[index] }));
+    const meanSurprisal = mean(readings.flatMap(({ surprisal }) => (surprisal === null ? [] : [surprisal])));
+    const { model, device, attentionUnavailable } = this.loaded;
+    const trace: Trace = {
+      id: this.nextTraceId++,
+      model,
+      device,
+      tokens: readings,
+      truncation,
+      meanSurprisal,
+      perplexity: meanSurprisal === null ? null : 2 ** meanSurprisal,
+      attention:
+        attention === null
+          ? { available: false, reason: attentionUnavailable ?? 'This graph has no attention that could be found.' }
+          : { available: true, layers: attention.layers, heads: attention.heads },
+      timing: { tokenizeMs, forwardMs },
+    };
+    const lastLogits = logits.slice(logits.length - logits.length / ids.length);
+    this.keep({ trace, ids, lastLogits, attention, heads: new Map(), overview: null });
+    return trace;
+  }
+
+  private keep(kept: KeptTrace): void {
+    this.kept.set(kept.trace.id, kept);
+    dropOldest(this.kept, KEPT_TRACES);
+  }
+
+  private find(traceId: number): KeptTrace {
+    const kept = this.kept.get(traceId);
+    if (kept === undefined) {
+      throw new HeadlightError('trace-unknown', 'This passage is no longer in memory; inspect it again.');
+    }
+    return kept;
+  }
+
+  private attentionOf({ attention, trace }: KeptTrace): AttentionReplay {
+    if (attention === null) {
+      throw new HeadlightError(
+        'graph-unsupported',
+        trace.attention.available ? 'This graph has no attention that could be found.' : trace.attention.reason,
+      );
+    }
+    return attention;
+  }
+
+  /** [T, T] */
+  private headWeights(
+    { heads }: KeptTrace,
+    attention: AttentionReplay,
+    layer: number,
+    head: number,
+  ): Promise<Float32Array> {
+    const key = `${layer},${head}`;
+    const weights = heads.get(key) ?? attention.head(layer, head);
+    heads.delete(key);
+    heads.set(key, weights);
+    weights.catch(() => heads.delete(key));
+    dropOldest(heads, KEPT_HEADS);
+    return weights;
+  }
+}
+
+function summarize({ name, directory, config }: ModelFolder, parameters: number): LoadedModel['model'] {
+  const { architecture, layers, heads, kvHeads, headDim, hiddenSize, vocabSize, contextLength } = config;
+  return {
+    name,
+    directory,
+    architecture,
+    layers,
+    heads,
+    kvHeads,
+    headDim,
+    hiddenSize,
+    vocabSize,
+    contextLength,
+    parameters,
+  };
+}
+
+function emptyColumns(length: number): HeadStatisticsColumns {
+  const column = () => new Float32Array(length);
+  return { previous: column(), first: column(), induction: column(), duplicate: column(), entropy: column() };
+}
+
+function setColumns(columns: HeadStatisticsColumns, index: number, statistics: HeadStatistics): void {
+  for (const name of Object.keys(columns) as (keyof HeadStatistics)[]) {
+    columns[name][index] = statistics[name];
+  }
+}
+
+function mean(values: readonly number[]): number | null {
+  return values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/** Maps iterate in the order of insertion. */
+function dropOldest<K>(map: Map<K, unknown>, keep: number): void {
+  for (const key of [...map.keys()].slice(0, Math.max(0, map.size - keep))) {
+    map.delete(key);
+  }
+}
+
+function within(what: string, index: number, count: number): void {
+  if (!Number.isInteger(index) || index < 0 || index >= count) {
+    throw new HeadlightError('argument-invalid', `There is no ${what} ${index}; the trace has ${count}.`);
+  }
+}

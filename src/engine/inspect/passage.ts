@@ -1,0 +1,77 @@
+import { HeadlightError } from '../../protocol/errors';
+import type { Token, TokenSplits } from '../../protocol/tokens';
+import type { Truncation } from '../../protocol/trace';
+import type { Tokenizer } from '../model/tokenizer';
+
+/** Longest text that is tokenized, in UTF-16 code units; far beyond every context, and tokenized in well under a second. */
+export const LONGEST_TEXT = 1_000_000;
+
+/** The tokens of a text that fit the model's context. */
+export interface TokenizedPassage {
+  readonly tokens: readonly Token[];
+  readonly truncation: Truncation | null;
+}
+
+/**
+ * Splits a text and keeps its last `contextLength` tokens; offsets stay those of the whole text.
+ * @throws HeadlightError `text-empty`, `text-too-long`
+ */
+export function tokenizePassage(text: string, tokenizer: Tokenizer, contextLength: number): TokenizedPassage {
+  if (text.length === 0) {
+    throw new HeadlightError('text-empty', 'There is no text to inspect; select some, or put the caret after some.');
+  }
+  if (text.length > LONGEST_TEXT) {
+    throw new HeadlightError(
+      'text-too-long',
+      `The passage has ${count(text.length)} characters and at most ${count(LONGEST_TEXT)} can be inspected; select less of it.`,
+    );
+  }
+  const splits = tokenizer.split(text);
+  const total = splits.ids.length;
+  const kept = Math.min(total, contextLength);
+  return {
+    tokens: Array.from({ length: kept }, (_, index) => tokenAt(splits, total - kept + index, index, tokenizer)),
+    truncation: kept < total ? { totalTokens: total, keptTokens: kept } : null,
+  };
+}
+
+/**
+ * Tokens given by their ids. Their offsets are those of the text that the ids spell together.
+ * @throws HeadlightError `text-empty`, `text-too-long` for more ids than the context has, `argument-invalid`
+ */
+export function passageOfIds(ids: readonly number[], tokenizer: Tokenizer, contextLength: number): TokenizedPassage {
+  if (ids.length === 0) {
+    throw new HeadlightError('text-empty', 'There are no token ids to inspect.');
+  }
+  if (ids.length > contextLength) {
+    throw new HeadlightError(
+      'text-too-long',
+      `${count(ids.length)} token ids were given and the model's context holds ${count(contextLength)}; give fewer.`,
+    );
+  }
+  let end = 0;
+  const tokens = ids.map((id, index) => {
+    const bytes = tokenizer.bytesOf(id);
+    const text = tokenizer.textOf(id);
+    const start = end;
+    end += text.length;
+    return { index, id, text, bytes: [...bytes], start, end };
+  });
+  return { tokens, truncation: null };
+}
+
+function tokenAt(splits: TokenSplits, position: number, index: number, tokenizer: Tokenizer): Token {
+  const id = splits.ids[position];
+  return {
+    index,
+    id,
+    text: tokenizer.textOf(id),
+    bytes: [...tokenizer.bytesOf(id)],
+    start: splits.starts[position],
+    end: splits.ends[position],
+  };
+}
+
+function count(value: number): string {
+  return value.toLocaleString('en-US');
+}

@@ -1,0 +1,7 @@
+import { createMessageConnection, IPCMessageReader, IPCMessageWriter } from 'vscode-jsonrpc/node';
+import { serve } from './server';
+
+// Without its parent this process has nobody to work for.
+process.on('disconnect', () => process.exit(0));
+
+serve(createMessageConnection(new IPCMessageReader(process), new IPCMessageWriter(process)));

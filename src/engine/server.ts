@@ -1,0 +1,74 @@
+import type { CancellationToken, MessageConnection, RequestType } from 'vscode-jsonrpc';
+import {
+  CandidatesRequest,
+  HeadMatrixRequest,
+  HeadOverviewRequest,
+  LoadModelRequest,
+  LoadProgressNotification,
+  PingRequest,
+  TokenizeRequest,
+  TraceRequest,
+} from '../protocol/engine';
+import { HeadlightError, toResponseError } from '../protocol/errors';
+import { pauseUnlessCancelled } from './inspect/cancellation';
+import { Inspector } from './inspect/inspector';
+import { tokenizerOf } from './model/tokenizer';
+
+/** Answers the engine's requests (protocol/engine.ts) on a connection, with one model loaded at a time. */
+export function serve(connection: MessageConnection): void {
+  let inspector: Inspector | null = null;
+  /** Loading and running take turns: the runtime works on one thing at a time anyhow, and a load replaces the model. */
+  let turn: Promise<unknown> = Promise.resolve();
+
+  function inTurn<T>(cancellation: CancellationToken, work: () => Promise<T>): Promise<T> {
+    const result = turn.then(async () => {
+      await pauseUnlessCancelled(cancellation);
+      return work();
+    });
+    turn = result.catch(() => undefined);
+    return result;
+  }
+
+  function loaded(): Inspector {
+    if (inspector === null) {
+      throw new HeadlightError('trace-unknown', 'No model is loaded; inspect the passage again.');
+    }
+    return inspector;
+  }
+
+  function answer<P, R>(
+    type: RequestType<P, R, unknown>,
+    handle: (params: P, cancellation: CancellationToken) => R | Promise<R>,
+  ): void {
+    // By name: a generic type parameter does not fit the overloads that take a `RequestType`.
+    connection.onRequest(type.method, async (params: P, cancellation: CancellationToken) => {
+      try {
+        return await handle(params, cancellation);
+      } catch (error) {
+        return toResponseError(error);
+      }
+    });
+  }
+
+  answer(LoadModelRequest, ({ directory, device }, cancellation) =>
+    inTurn(cancellation, async () => {
+      const next = await Inspector.open({
+        directory,
+        device,
+        onProgress: (progress) => void connection.sendNotification(LoadProgressNotification, progress),
+      });
+      await inspector?.dispose();
+      inspector = next;
+      return next.loaded;
+    }),
+  );
+  answer(TokenizeRequest, async ({ directory, text, wanted }) =>
+    (await tokenizerOf(directory)).splitRange(text, wanted),
+  );
+  answer(TraceRequest, ({ text }, cancellation) => inTurn(cancellation, () => loaded().trace(text, cancellation)));
+  answer(HeadOverviewRequest, (params, cancellation) => loaded().headOverview(params, cancellation));
+  answer(HeadMatrixRequest, (params) => loaded().headMatrix(params));
+  answer(CandidatesRequest, (params) => loaded().candidates(params));
+  connection.onRequest(PingRequest, () => ({ pid: process.pid, memoryBytes: process.memoryUsage.rss() }));
+  connection.listen();
+}
