@@ -1,0 +1,124 @@
+import { HeadlightError } from '../../protocol/errors';
+import type { TextRange, TokenSplits } from '../../protocol/tokens';
+import { BytePairMerger } from './bytePairMerger';
+import type { Encoding } from './encoding';
+import { PieceBytes } from './pieceBytes';
+import { SplitsBuilder } from './splitsBuilder';
+import type { Tokenizer } from './tokenizer';
+import type { Vocabulary } from './vocabulary';
+
+/** Tokens of a byte-level byte-pair encoding: the text is cut into pieces by a pattern, each piece is merged for itself. */
+export class BytePairTokenizer implements Tokenizer {
+  readonly vocabSize: number;
+  readonly encoding: string;
+  readonly #vocabulary: Vocabulary;
+  readonly #specialTokens: ReadonlyMap<number, string>;
+  /** Sticky: each match begins where the last one ended. */
+  readonly #piecePattern: RegExp;
+  readonly #merger: BytePairMerger;
+  readonly #piece = new PieceBytes();
+
+  /** @param vocabSize the model's, which may be larger than the encoding's */
+  constructor(encoding: Encoding, vocabSize: number) {
+    this.vocabSize = vocabSize;
+    this.encoding = encoding.name;
+    this.#vocabulary = encoding.vocabulary;
+    this.#specialTokens = encoding.specialTokens;
+    this.#piecePattern = new RegExp(encoding.piecePattern.source, 'uy');
+    this.#merger = new BytePairMerger(encoding.vocabulary);
+  }
+
+  split(text: string): TokenSplits {
+    const splits = new SplitsBuilder(text.length);
+    this.#splitPieces(text, 0, text.length, splits);
+    return splits.finish();
+  }
+
+  splitRange(text: string, wanted: TextRange): TokenSplits {
+    const anchor = boundaryBefore(text, wanted.from);
+    const splits = new SplitsBuilder(wanted.to - anchor, Buffer.byteLength(text.slice(0, anchor)));
+    this.#splitPieces(text, anchor, wanted.to, splits);
+    return splits.finish(wanted);
+  }
+
+  bytesOf(id: number): Uint8Array {
+    const special = this.specialTokenOf(id);
+    if (special !== null) {
+      return new TextEncoder().encode(special);
+    }
+    return id < this.#vocabulary.size ? this.#vocabulary.bytesOf(id) : new Uint8Array(0);
+  }
+
+  textOf(id: number): string {
+    // ignoreBOM: a token may be the bytes of U+FEFF, which are text here.
+    return new TextDecoder('utf-8', { ignoreBOM: true }).decode(this.bytesOf(id));
+  }
+
+  specialTokenOf(id: number): string | null {
+    if (!Number.isInteger(id) || id < 0 || id >= this.vocabSize) {
+      throw new HeadlightError(
+        'argument-invalid',
+        `There is no token ${id} in the vocabulary: ids are whole numbers from 0 to ${this.vocabSize - 1}.`,
+      );
+    }
+    return this.#specialTokens.get(id) ?? null;
+  }
+
+  /** Splits the pieces from `start`, which is where one begins, up to the one that reaches `end`. */
+  #splitPieces(text: string, start: number, end: number, splits: SplitsBuilder): void {
+    const pattern = this.#piecePattern;
+    const piece = this.#piece;
+    pattern.lastIndex = start;
+    while (pattern.lastIndex < end) {
+      const from = pattern.lastIndex;
+      if (!pattern.test(text)) {
+        throw new Error(`the pattern of ${this.encoding} does not match at ${from}`);
+      }
+      piece.encode(text, from, pattern.lastIndex);
+      const id = this.#vocabulary.find(piece.bytes, 0, piece.length);
+      if (id >= 0) {
+        splits.push(id, from, pattern.lastIndex, piece.length);
+      } else {
+        this.#splitPiece(splits);
+      }
+    }
+  }
+
+  #splitPiece(splits: SplitsBuilder): void {
+    const piece = this.#piece;
+    this.#merger.merge(piece.bytes, piece.length);
+    for (let at = 0; at < piece.length; ) {
+      const after = this.#merger.startAfter(at);
+      const id = this.#vocabulary.find(piece.bytes, at, after);
+      splits.push(id, piece.characterStart(at), piece.characterEnd(after - 1), after - at);
+      at = after;
+    }
+  }
+}
+
+/**
+ * The last offset up to `offset` where a piece certainly begins: after a letter or digit and before whitespace, which
+ * none of the encodings' patterns takes into one piece. From there on the pieces are those of the whole text, because
+ * the patterns look ahead but never behind.
+ */
+function boundaryBefore(text: string, offset: number): number {
+  for (let at = Math.min(offset, text.length - 1); at > 0; at--) {
+    if (isWhitespace(text, at) && endsWithLetterOrDigit(text, at)) {
+      return at;
+    }
+  }
+  return 0;
+}
+
+function isWhitespace(text: string, at: number): boolean {
+  const code = text.charCodeAt(at);
+  return code < 0x80 ? code === 0x20 || (code >= 0x09 && code <= 0x0d) : /\s/.test(text[at]);
+}
+
+function endsWithLetterOrDigit(text: string, end: number): boolean {
+  const code = text.charCodeAt(end - 1);
+  if (code < 0x80) {
+    return (code >= 0x61 && code <= 0x7a) || (code >= 0x41 && code <= 0x5a) || (code >= 0x30 && code <= 0x39);
+  }
+  return /[\p{L}\p{N}]$/u.test(text.slice(Math.max(0, end - 2), end));
+}

@@ -1,0 +1,71 @@
+import { HeadlightError } from '../../protocol/errors';
+import type { TextRange, TokenSplits } from '../../protocol/tokens';
+import { BytePairTokenizer } from './bytePairTokenizer';
+import { openEncoding } from './encoding';
+import { type ModelFolder, readModelFolder } from './folder';
+import { recogniseEncoding } from './tokenizerJson';
+
+/** Turns text into the ids that a model reads, byte-exactly, and ids into bytes. */
+export interface Tokenizer {
+  /** The model's vocabulary size: ids are 0…vocabSize − 1. Some of them may stand for nothing (padding). */
+  readonly vocabSize: number;
+  /** The encoding's name, e.g. `r50k_base`. */
+  readonly encoding: string;
+
+  /** All tokens of a text. Special tokens are never produced: a literal `<|endoftext|>` is text like any other. */
+  split(text: string): TokenSplits;
+
+  /**
+   * The tokens that overlap a range, with the ids and offsets they have in `split(text)`, reading only the text from
+   * the nearest certain boundary before the range to its end. Offsets are those of the whole text.
+   */
+  splitRange(text: string, wanted: TextRange): TokenSplits;
+
+  /**
+   * A token's bytes; those of its name for a special token, none for an id that stands for nothing.
+   *
+   * @throws HeadlightError `argument-invalid` for an id outside the vocabulary
+   */
+  bytesOf(id: number): Uint8Array;
+
+  /** A token's bytes as text; U+FFFD stands for bytes that are not a whole character. Throws as `bytesOf` does. */
+  textOf(id: number): string;
+
+  /** The name of a special token, such as `<|endoftext|>`; null for an ordinary one. Throws as `bytesOf` does. */
+  specialTokenOf(id: number): string | null;
+}
+
+/**
+ * Opens a model folder's tokenizer.
+ *
+ * @throws HeadlightError `tokenizer-mismatch` where text could become an id that the model does not have,
+ * `tokenizer-unsupported` for one that Headlight cannot read, `model-invalid` for a damaged file
+ */
+export async function loadTokenizer(folder: ModelFolder): Promise<Tokenizer> {
+  const source = folder.tokenizerSource;
+  const encoding = await openEncoding(
+    source.kind === 'encoding' ? source.encoding : await recogniseEncoding(source.file),
+  );
+  const largestId = encoding.vocabulary.size - 1;
+  const { vocabSize } = folder.config;
+  if (largestId >= vocabSize) {
+    throw new HeadlightError(
+      'tokenizer-mismatch',
+      `The tokenizer ${encoding.name} of ${folder.directory} has token ids up to ${largestId}, but the model's vocabulary ends at ${vocabSize - 1} (vocab_size in config.json): give the folder the tokenizer that the model was trained with.`,
+    );
+  }
+  return new BytePairTokenizer(encoding, vocabSize);
+}
+
+const byDirectory = new Map<string, Promise<Tokenizer>>();
+
+/** The tokenizer of a model folder, opened once; a failure is forgotten, so that a mended folder works. */
+export function tokenizerOf(directory: string): Promise<Tokenizer> {
+  let tokenizer = byDirectory.get(directory);
+  if (tokenizer === undefined) {
+    tokenizer = readModelFolder(directory).then(loadTokenizer);
+    byDirectory.set(directory, tokenizer);
+    tokenizer.catch(() => byDirectory.delete(directory));
+  }
+  return tokenizer;
+}
