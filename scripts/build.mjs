@@ -1,15 +1,18 @@
 // Bundles the three processes (extension host, engine, panel) into dist/, and with `--tests` the test suites too.
-import { rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 
+/** @typedef {import('esbuild').BuildOptions & { outdir: string }} Bundle */
+
 /** @type {import('esbuild').BuildOptions} */
 const shared = {
   absWorkingDir: root,
   bundle: true,
+  metafile: true,
   sourcemap: 'linked',
   logLevel: 'warning',
   legalComments: 'none',
@@ -24,58 +27,129 @@ const requireForModules = {
 
 /**
  * ES modules with code splitting, so that a large vocabulary is read only when it is used.
- * @param {import('esbuild').BuildOptions} options
+ * @param {Bundle} bundle
+ * @returns {Bundle}
  */
-function modules(options) {
-  return build({
-    ...shared,
+function modules(bundle) {
+  return {
     format: 'esm',
     splitting: true,
     outExtension: { '.js': '.mjs' },
     external: ['onnxruntime-node', 'mocha', 'playwright-core', 'esbuild', 'vscode', '@huggingface/transformers'],
     banner: requireForModules,
-    ...options,
-  });
+    ...bundle,
+  };
 }
 
-/** @param {{ tests?: boolean, minify?: boolean }} [options] */
-export async function buildAll({ tests = false, minify = false } = {}) {
-  await rm(path.join(root, 'dist'), { recursive: true, force: true });
-  const product = [
-    build({
-      ...shared,
+/**
+ * @param {string} outdir
+ * @param {boolean} minify
+ * @returns {Bundle[]}
+ */
+function product(outdir, minify) {
+  return [
+    {
       minify,
       entryPoints: { extension: 'src/extension.ts' },
-      outdir: 'dist',
+      outdir,
       format: 'cjs',
       external: ['vscode'],
+    },
+    modules({
+      minify,
+      entryPoints: { server: 'src/engine/main.ts', cli: 'src/cli.ts' },
+      outdir: path.join(outdir, 'engine'),
     }),
-    modules({ minify, entryPoints: { server: 'src/engine/main.ts', cli: 'src/cli.ts' }, outdir: 'dist/engine' }),
-    build({
-      ...shared,
+    {
       minify,
       entryPoints: { panel: 'webview/main.tsx' },
-      outdir: 'dist/webview',
+      outdir: path.join(outdir, 'webview'),
       format: 'iife',
       platform: 'browser',
       target: 'chrome128',
       jsx: 'automatic',
       jsxImportSource: 'preact',
-    }),
+    },
   ];
-  const suites = [
-    modules({ entryPoints: ['test/unit/**/*.test.ts'], outbase: 'test/unit', outdir: 'dist/test/unit' }),
-    modules({ entryPoints: ['test/panel/**/*.test.ts'], outbase: 'test/panel', outdir: 'dist/test/panel' }),
-    modules({ entryPoints: ['test/bench/**/*.bench.ts'], outbase: 'test/bench', outdir: 'dist/test/bench' }),
-    build({
-      ...shared,
+}
+
+/**
+ * The suites that run under plain Node, and the one that runs inside the extension host.
+ * @param {string} outdir
+ * @returns {Promise<Bundle[]>}
+ */
+async function suites(outdir) {
+  const plain = await Promise.all([
+    suite('unit', '.test.ts', outdir),
+    suite('parity', '.test.ts', outdir),
+    suite('panel', '.test.ts', outdir),
+    suite('bench', '.bench.ts', outdir),
+  ]);
+  return [
+    ...plain.filter((bundle) => bundle !== null),
+    {
       entryPoints: ['test/editor/run.ts'],
-      outdir: 'dist/test/editor',
+      outdir: path.join(outdir, 'editor'),
       format: 'cjs',
       external: ['vscode', 'mocha'],
-    }),
+    },
   ];
-  await Promise.all(tests ? [...product, ...suites] : product);
+}
+
+/**
+ * @param {string} name Folder under test/.
+ * @param {string} ending Of the files that a runner loads.
+ * @param {string} outdir
+ * @returns {Promise<Bundle | null>} Null where there is no such file.
+ */
+async function suite(name, ending, outdir) {
+  const folder = path.join('test', name);
+  const files = await filesUnder(path.join(root, folder));
+  const entryPoints = files.filter((file) => file.endsWith(ending)).map((file) => path.join(folder, file));
+  return entryPoints.length === 0
+    ? null
+    : modules({
+        entryPoints,
+        outbase: folder,
+        outdir: path.join(outdir, name),
+        jsx: 'automatic',
+        jsxImportSource: 'preact',
+      });
+}
+
+/**
+ * Files that are being used by a running Headlight stay in their place unless they changed: what is no longer part of
+ * the bundles goes after the build, not before.
+ * @param {{ tests?: boolean, minify?: boolean, outdir?: string }} [options]
+ */
+export async function buildAll({ tests = false, minify = false, outdir = 'dist' } = {}) {
+  const bundles = [...product(outdir, minify), ...(tests ? await suites(path.join(outdir, 'test')) : [])];
+  const results = await Promise.all(bundles.map((bundle) => build({ ...shared, ...bundle })));
+  const written = new Set(results.flatMap(({ metafile }) => Object.keys(metafile?.outputs ?? {})));
+  const folder = path.resolve(root, outdir);
+  for (const file of await filesUnder(folder)) {
+    if (!written.has(path.relative(root, path.join(folder, file)).replaceAll(path.sep, '/'))) {
+      await rm(path.join(folder, file), { force: true });
+    }
+  }
+}
+
+/**
+ * @param {string} folder
+ * @returns {Promise<string[]>} Relative to the folder; none where there is no such folder.
+ */
+async function filesUnder(folder) {
+  try {
+    const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+    return entries
+      .filter((entry) => entry.isFile())
+      .map((entry) => path.relative(folder, path.join(entry.parentPath ?? entry.path, entry.name)));
+  } catch (error) {
+    if (error.code === 'ENOENT') {
+      return [];
+    }
+    throw error;
+  }
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
