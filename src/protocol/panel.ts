@@ -25,8 +25,10 @@ export interface Passage {
   /** First line, from 1. */
   readonly firstLine: number;
   readonly lastLine: number;
-  /** The inspected text as it was when it was read, with its own line ends. */
+  /** The text that the model read, as it was when it was read, with its own line ends; token offsets count from its start. */
   readonly text: string;
+  /** True where nothing was selected, so that the text up to the caret was taken. */
+  readonly upToCaret: boolean;
   /** True where the document has changed since. */
   readonly edited: boolean;
 }

@@ -59,7 +59,8 @@ interface KeptTrace {
 /** A model that passages are run through, and the traces of the newest of them. */
 export class Inspector {
   private readonly kept = new Map<number, KeptTrace>();
-  private nextTraceId = 1;
+  /** Counts from the time of opening, so that a restarted engine does not hand out the ids of its predecessor. */
+  private nextTraceId = Date.now();
 
   private constructor(
     readonly loaded: LoadedModel,

@@ -1,10 +1,8 @@
 import { HeadlightError } from '../../protocol/errors';
+import { refuseTooLong } from '../../protocol/limits';
 import type { Token, TokenSplits } from '../../protocol/tokens';
 import type { Truncation } from '../../protocol/trace';
 import type { Tokenizer } from '../model/tokenizer';
-
-/** Longest text that is tokenized, in UTF-16 code units; far beyond every context, and tokenized in well under a second. */
-export const LONGEST_TEXT = 1_000_000;
 
 /** The tokens of a text that fit the model's context. */
 export interface TokenizedPassage {
@@ -20,12 +18,7 @@ export function tokenizePassage(text: string, tokenizer: Tokenizer, contextLengt
   if (text.length === 0) {
     throw new HeadlightError('text-empty', 'There is no text to inspect; select some, or put the caret after some.');
   }
-  if (text.length > LONGEST_TEXT) {
-    throw new HeadlightError(
-      'text-too-long',
-      `The passage has ${count(text.length)} characters and at most ${count(LONGEST_TEXT)} can be inspected; select less of it.`,
-    );
-  }
+  refuseTooLong(text.length);
   const splits = tokenizer.split(text);
   const total = splits.ids.length;
   const kept = Math.min(total, contextLength);

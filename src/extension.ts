@@ -1,0 +1,48 @@
+import * as vscode from 'vscode';
+import { registerCommands } from './editor/commands';
+import { Engine } from './editor/engine';
+import { Inspection } from './editor/inspection';
+import { Panel } from './editor/panel';
+import { SelectionFollower } from './editor/selection-follower';
+import { Settings } from './editor/settings';
+import { StatusBar } from './editor/status-bar';
+import { TokenHighlights } from './editor/token-highlights';
+import { TokenMark } from './editor/token-mark';
+
+/** The long-lived objects, for the tests in the extension host. */
+export interface HeadlightApi {
+  readonly engine: Engine;
+  readonly inspection: Inspection;
+  readonly panel: Panel;
+  readonly highlights: TokenHighlights;
+}
+
+/** Builds the long-lived objects. No process is started and no model is read before it is needed. */
+export function activate(context: vscode.ExtensionContext): HeadlightApi {
+  const log = vscode.window.createOutputChannel('Headlight', { log: true });
+  const settings = new Settings(context.asAbsolutePath('models/headlight-small'));
+  const engine = new Engine(context.asAbsolutePath('dist/engine/server.mjs'), settings, log);
+  const inspection = new Inspection(engine, context.workspaceState, log);
+  const panel = new Panel(context.extensionUri, inspection, engine);
+  const highlights = new TokenHighlights(engine, inspection, log);
+  const mark = new TokenMark(inspection);
+  context.subscriptions.push(
+    log,
+    engine,
+    inspection,
+    panel,
+    highlights,
+    mark,
+    panel.onDidHoverToken((index) => mark.show(index)),
+    new SelectionFollower(inspection, panel, settings),
+    new StatusBar(engine, inspection, settings, log),
+    settings.onDidChangeModel(() => {
+      engine.reload();
+      if (panel.visible) {
+        void inspection.inspectAgain();
+      }
+    }),
+    registerCommands({ engine, inspection, panel, highlights, settings, log }),
+  );
+  return { engine, inspection, panel, highlights };
+}
