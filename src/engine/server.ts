@@ -41,11 +41,11 @@ export function serve(connection: MessageConnection): void {
     handle: (params: P, cancellation: CancellationToken) => R | Promise<R>,
   ): void {
     // By name: a generic type parameter does not fit the overloads that take a `RequestType`.
-    connection.onRequest(type.method, async (params: P, cancellation: CancellationToken) => {
+    connection.onRequest<unknown, unknown>(type.method, async (params: P, cancellation: CancellationToken) => {
       try {
         return await handle(params, cancellation);
       } catch (error) {
-        return toResponseError(error);
+        throw toResponseError(error);
       }
     });
   }
