@@ -37,7 +37,7 @@ export class BytePairTokenizer implements Tokenizer {
   splitRange(text: string, wanted: TextRange): TokenSplits {
     const anchor = boundaryBefore(text, wanted.from);
     const splits = new SplitsBuilder(wanted.to - anchor, Buffer.byteLength(text.slice(0, anchor)));
-    this.#splitPieces(text, anchor, wanted.to, splits);
+    this.#splitPieces(text, anchor, Math.min(wanted.to, text.length), splits);
     return splits.finish(wanted);
   }
 

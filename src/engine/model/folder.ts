@@ -1,8 +1,9 @@
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { HeadlightError } from '../../protocol/errors';
 import { type DecoderConfig, parseDecoderConfig } from './config';
 import { ENCODING_NAMES, type EncodingName, encodingNamed } from './encoding';
+import { isAbsent, readJson, unreadable } from './jsonFile';
 
 /** A model folder in the layout of Hugging Face exports, checked as far as that goes without opening the graph. */
 export interface ModelFolder {
@@ -96,34 +97,6 @@ function fieldOf(json: unknown, name: string): unknown {
   return typeof json === 'object' && json !== null ? (json as Record<string, unknown>)[name] : undefined;
 }
 
-/**
- * The parsed file, or undefined where there is none.
- *
- * @throws HeadlightError `model-invalid` where it cannot be read or is not JSON
- */
-export async function readJson(file: string): Promise<unknown> {
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (error) {
-    if (isAbsent(error)) {
-      return undefined;
-    }
-    throw new HeadlightError('model-invalid', `${file} cannot be read (${messageOf(error)}): check its permissions.`, {
-      cause: error,
-    });
-  }
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new HeadlightError(
-      'model-invalid',
-      `${file} is not valid JSON (${messageOf(error)}): it may have been cut short, so copy or export it again.`,
-      { cause: error },
-    );
-  }
-}
-
 async function kindOf(file: string): Promise<'file' | 'directory' | 'absent'> {
   try {
     return (await stat(file)).isDirectory() ? 'directory' : 'file';
@@ -131,19 +104,8 @@ async function kindOf(file: string): Promise<'file' | 'directory' | 'absent'> {
     if (isAbsent(error)) {
       return 'absent';
     }
-    throw new HeadlightError('model-invalid', `${file} cannot be read (${messageOf(error)}): check its permissions.`, {
-      cause: error,
-    });
+    throw unreadable(file, error);
   }
-}
-
-function isAbsent(error: unknown): boolean {
-  const code = (error as NodeJS.ErrnoException).code;
-  return code === 'ENOENT' || code === 'ENOTDIR';
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 function missing(folder: string, what: string): HeadlightError {

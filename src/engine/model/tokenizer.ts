@@ -43,9 +43,7 @@ export interface Tokenizer {
  */
 export async function loadTokenizer(folder: ModelFolder): Promise<Tokenizer> {
   const source = folder.tokenizerSource;
-  const encoding = await openEncoding(
-    source.kind === 'encoding' ? source.encoding : await recogniseEncoding(source.file),
-  );
+  const encoding = await (source.kind === 'encoding' ? openEncoding(source.encoding) : recogniseEncoding(source.file));
   const largestId = encoding.vocabulary.size - 1;
   const { vocabSize } = folder.config;
   if (largestId >= vocabSize) {

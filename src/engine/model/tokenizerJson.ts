@@ -1,6 +1,195 @@
+import { createHash } from 'node:crypto';
 import { HeadlightError } from '../../protocol/errors';
-import type { EncodingName } from './encoding';
+import { byteLevelBytes } from './byteLevel';
+import { ENCODING_NAMES, type Encoding, type EncodingName, openEncoding } from './encoding';
+import { readJson } from './jsonFile';
 
-export async function recogniseEncoding(file: string): Promise<EncodingName> {
-  throw new HeadlightError('tokenizer-unsupported', file);
+/** The parts of a Hugging Face `tokenizer.json` that decide which ids a text becomes. */
+interface TokenizerJson {
+  readonly normalizer?: unknown;
+  readonly pre_tokenizer?: PreTokenizer | null;
+  readonly added_tokens?: readonly { readonly id: number; readonly content: string; readonly special?: boolean }[];
+  readonly model?: {
+    readonly type?: string;
+    readonly vocab: Readonly<Record<string, number>>;
+    /** `"a b"`, or since 2024 `["a", "b"]`. */
+    readonly merges: readonly (string | readonly [string, string])[];
+    readonly dropout?: number | null;
+    readonly continuing_subword_prefix?: string | null;
+    readonly end_of_word_suffix?: string | null;
+  };
+}
+
+interface PreTokenizer {
+  readonly type: string;
+  readonly pretokenizers?: readonly PreTokenizer[];
+  readonly add_prefix_space?: boolean;
+  readonly use_regex?: boolean;
+  readonly pattern?: { readonly Regex?: string };
+  readonly behavior?: string;
+  readonly invert?: boolean;
+}
+
+interface KnownMerges {
+  readonly encoding: EncodingName;
+  /** SHA-256 of the merges, `a b\n` each. They say all but the cutting into pieces: the n-th merge is the n-th rank. */
+  readonly sha256: string;
+  /** How a file writes the encoding's pattern for pieces; null stands for the one that is built into `ByteLevel`. */
+  readonly patterns: readonly (string | null)[];
+}
+
+const GPT2_PATTERN = String.raw`'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`;
+
+/**
+ * By number of merges. The pattern for cl100k_base that most files carry is an older one, which cuts whitespace at the
+ * end of a text differently; it is not listed, since it would give other ids.
+ */
+const KNOWN_MERGES: Readonly<Record<number, KnownMerges>> = {
+  50000: {
+    encoding: 'r50k_base',
+    sha256: 'ac33235097fe06d4a8fff0feac994644809e6eb6ab70669e1e9fd40ae032428e',
+    patterns: [null, GPT2_PATTERN],
+  },
+  50024: {
+    encoding: 'p50k_base',
+    sha256: '0e9a7163582cedcbe05e7f071ba6d25dc185f163b2a5b2155cc0ffc3c099f7ec',
+    patterns: [null, GPT2_PATTERN],
+  },
+  100000: {
+    encoding: 'cl100k_base',
+    sha256: 'c8f298e813f2ebe707ee4daed5f3087889e373c0db0208d841b60df5f8471256',
+    patterns: [
+      String.raw`'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s`,
+    ],
+  },
+  199742: {
+    encoding: 'o200k_base',
+    sha256: '248178a3087ef65c97fa625f99e5b2af65907a46d612889cfc46efffb0744f60',
+    patterns: [
+      String.raw`[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+`,
+    ],
+  },
+};
+
+/**
+ * Finds out which of gpt-tokenizer's encodings a `tokenizer.json` is, if its vocabulary, merges and pattern are exactly
+ * those of one. Its post-processing, which adds tokens around a text, is left out of account.
+ *
+ * @throws HeadlightError `tokenizer-unsupported` for any other tokenizer, `model-invalid` for a damaged file
+ */
+export async function recogniseEncoding(file: string): Promise<Encoding> {
+  const json = (await readJson(file)) as TokenizerJson | undefined;
+  const model = json?.model;
+  if (json === undefined || !isObject(model) || !isObject(model.vocab)) {
+    throw new HeadlightError(
+      'model-invalid',
+      `${file} is not a tokenizer: it has no vocabulary; copy or export it again.`,
+    );
+  }
+  if (!Array.isArray(model.merges)) {
+    throw unsupported(file, `its model is ${model.type ?? 'of an unnamed type'}, not byte-level BPE`);
+  }
+  const known = KNOWN_MERGES[model.merges.length];
+  if (known === undefined || mergesDigest(model.merges) !== known.sha256) {
+    throw unsupported(file, 'its merges are those of none of them');
+  }
+  const difference = differenceInCutting(json, known) ?? differenceInMerging(model);
+  if (difference !== null) {
+    throw unsupported(file, `it has the merges of ${known.encoding}, but ${difference}`);
+  }
+  const special = new Map((json.added_tokens ?? []).map(({ id, content }) => [id, content]));
+  const encoding = await openEncoding(variantOf(known.encoding, special));
+  if (!hasVocabulary(encoding, model.vocab, special)) {
+    throw unsupported(file, `it has the merges of ${known.encoding}, but other ids`);
+  }
+  const ordinary = json.added_tokens?.find(({ id, special }) => special !== true && !encoding.specialTokens.has(id));
+  if (ordinary !== undefined) {
+    throw unsupported(
+      file,
+      `it has the merges of ${known.encoding}, but adds ${JSON.stringify(ordinary.content)} to them`,
+    );
+  }
+  return { ...encoding, specialTokens: new Map([...encoding.specialTokens, ...special]) };
+}
+
+/** The fingerprint of a list of merges. */
+export function mergesDigest(merges: readonly (string | readonly [string, string])[]): string {
+  const lines = merges.map((merge) => (typeof merge === 'string' ? merge : merge.join(' ')));
+  return createHash('sha256')
+    .update(`${lines.join('\n')}\n`)
+    .digest('hex');
+}
+
+/** What of the text's way to pieces differs from the encoding's own, or null. */
+function differenceInCutting(json: TokenizerJson, known: KnownMerges): string | null {
+  if (json.normalizer !== null && json.normalizer !== undefined) {
+    return 'changes the text first (normalizer)';
+  }
+  const steps = json.pre_tokenizer?.pretokenizers ?? (json.pre_tokenizer ? [json.pre_tokenizer] : []);
+  const byteLevel = steps.at(-1);
+  if (byteLevel?.type !== 'ByteLevel' || steps.length > 2) {
+    return 'is not byte-level (pre_tokenizer)';
+  }
+  if (byteLevel.add_prefix_space !== false) {
+    return 'puts a space before the text (add_prefix_space)';
+  }
+  const split = steps.length === 2 ? steps[0] : null;
+  const cutsTwice = split !== null && byteLevel.use_regex !== false;
+  const keepsPieces =
+    split === null || (split.type === 'Split' && split.behavior === 'Isolated' && split.invert !== true);
+  const pattern = split === null ? (byteLevel.use_regex === false ? undefined : null) : split.pattern?.Regex;
+  if (cutsTwice || !keepsPieces || pattern === undefined || !known.patterns.includes(pattern)) {
+    return 'cuts the text into other pieces (pre_tokenizer)';
+  }
+  return null;
+}
+
+function differenceInMerging(model: NonNullable<TokenizerJson['model']>): string | null {
+  if (model.dropout) {
+    return 'leaves out merges by chance (dropout)';
+  }
+  return model.continuing_subword_prefix || model.end_of_word_suffix ? 'marks parts of words' : null;
+}
+
+/** Encodings that differ from another in their special tokens alone. */
+function variantOf(encoding: EncodingName, special: ReadonlyMap<number, string>): EncodingName {
+  if (encoding === 'p50k_base' && special.get(50281) === '<|fim_prefix|>') {
+    return 'p50k_edit';
+  }
+  if (encoding === 'o200k_base' && special.get(199998) === '<|startoftext|>') {
+    return 'o200k_harmony';
+  }
+  return encoding;
+}
+
+/** Whether a vocabulary's entries are all of the encoding's tokens, each with its id, and special tokens. */
+function hasVocabulary(
+  encoding: Encoding,
+  vocab: Readonly<Record<string, number>>,
+  special: ReadonlyMap<number, string>,
+): boolean {
+  let ordinary = 0;
+  for (const token in vocab) {
+    const id = vocab[token];
+    if (special.get(id) === token) {
+      continue;
+    }
+    const bytes = byteLevelBytes(token);
+    if (bytes === null || encoding.vocabulary.find(bytes, 0, bytes.length) !== id) {
+      return false;
+    }
+    ordinary++;
+  }
+  return ordinary === encoding.vocabulary.used;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
+}
+
+function unsupported(file: string, why: string): HeadlightError {
+  return new HeadlightError(
+    'tokenizer-unsupported',
+    `${file} is none of the tokenizers that Headlight reads (${ENCODING_NAMES.join(', ')}): ${why}; choose a model that uses one of them.`,
+  );
 }

@@ -1,4 +1,3 @@
-/** Bytes of a token whose text is ASCII are its char codes; no encoder is called for them. */
 const textEncoder = new TextEncoder();
 
 /**
@@ -8,6 +7,8 @@ const textEncoder = new TextEncoder();
 export class Vocabulary {
   /** One more than the largest id. */
   readonly size: number;
+  /** How many ids have a token. */
+  readonly used: number;
   /** Longest token, in bytes. */
   readonly longest: number;
   readonly #bytes: Uint8Array;
@@ -26,14 +27,17 @@ export class Vocabulary {
     const slotCount = 2 ** Math.ceil(Math.log2(2 * this.size + 2));
     this.#slots = new Uint32Array(slotCount);
     this.#slotMask = slotCount - 1;
+    let used = 0;
     let longest = 0;
     for (let id = 0; id < this.size; id++) {
       const length = starts[id + 1] - starts[id];
       if (length > 0) {
         this.#insert(id);
+        used++;
         longest = Math.max(longest, length);
       }
     }
+    this.used = used;
     this.longest = longest;
   }
 
