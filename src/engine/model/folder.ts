@@ -3,7 +3,7 @@ import path from 'node:path';
 import { HeadlightError } from '../../protocol/errors';
 import { type DecoderConfig, parseDecoderConfig } from './config';
 import { ENCODING_NAMES, type EncodingName, encodingNamed } from './encoding';
-import { isAbsent, readJson, unreadable } from './jsonFile';
+import { isAbsent, readJson, unreadable } from './json-file';
 
 /** A model folder in the layout of Hugging Face exports, checked as far as that goes without opening the graph. */
 export interface ModelFolder {

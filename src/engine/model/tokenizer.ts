@@ -1,9 +1,9 @@
 import { HeadlightError } from '../../protocol/errors';
 import type { TextRange, TokenSplits } from '../../protocol/tokens';
-import { BytePairTokenizer } from './bytePairTokenizer';
+import { BytePairTokenizer } from './byte-pair-tokenizer';
 import { openEncoding } from './encoding';
 import { type ModelFolder, readModelFolder } from './folder';
-import { recogniseEncoding } from './tokenizerJson';
+import { recogniseEncoding } from './tokenizer-json';
 
 /** Turns text into the ids that a model reads, byte-exactly, and ids into bytes. */
 export interface Tokenizer {

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { HeadlightError } from '../../protocol/errors';
-import { byteLevelBytes } from './byteLevel';
+import { byteLevelBytes } from './byte-level';
 import { ENCODING_NAMES, type Encoding, type EncodingName, openEncoding } from './encoding';
-import { readJson } from './jsonFile';
+import { readJson } from './json-file';
 
 /** The parts of a Hugging Face `tokenizer.json` that decide which ids a text becomes. */
 interface TokenizerJson {

@@ -1,9 +1,9 @@
 import { HeadlightError } from '../../protocol/errors';
 import type { TextRange, TokenSplits } from '../../protocol/tokens';
-import { BytePairMerger } from './bytePairMerger';
+import { BytePairMerger } from './byte-pair-merger';
 import type { Encoding } from './encoding';
-import { PieceBytes } from './pieceBytes';
-import { SplitsBuilder } from './splitsBuilder';
+import { PieceBytes } from './piece-bytes';
+import { SplitsBuilder } from './splits-builder';
 import type { Tokenizer } from './tokenizer';
 import type { Vocabulary } from './vocabulary';
 
