@@ -13,13 +13,23 @@ export class CommandFailure extends Error {
   constructor(command, output) {
     super(`${command} failed: ${lastWords(output)}`);
     this.name = 'CommandFailure';
-    this.output = output;
+    // Not shown when the error is printed: it may be long.
+    Object.defineProperty(this, 'output', { value: output });
   }
 }
 
 /** @type {Set<ChildProcess>} */
 const groups = new Set();
 let watching = false;
+let interruptCode = 130;
+
+/**
+ * For a command that is meant to be ended with Ctrl+C.
+ * @param {number} code
+ */
+export function exitCodeOnInterrupt(code) {
+  interruptCode = code;
+}
 
 /**
  * Starts a process in a group of its own, so that it can be ended together with everything it has started.
@@ -29,7 +39,12 @@ let watching = false;
  * @returns {ChildProcess}
  */
 export function startGroup(command, args, options = {}) {
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], windowsHide: true, ...options, detached: process.platform !== 'win32' });
+  const child = spawn(command, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    windowsHide: true,
+    ...options,
+    detached: process.platform !== 'win32',
+  });
   groups.add(child);
   child.once('exit', () => endGroup(child));
   child.once('error', () => groups.delete(child));
@@ -43,7 +58,7 @@ export function startGroup(command, args, options = {}) {
     for (const signal of /** @type {const} */ (['SIGTERM', 'SIGHUP'])) {
       process.once(signal, () => process.exit(1));
     }
-    process.once('SIGINT', () => process.exit(130));
+    process.once('SIGINT', () => process.exit(interruptCode));
   }
   return child;
 }
@@ -117,8 +132,12 @@ function withoutNpmRun(env) {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !foreign.test(name)));
 }
 
-/** @param {string} output */
+/**
+ * The line that says what was wrong: npm and apt name their errors, others end with them.
+ * @param {string} output
+ */
 function lastWords(output) {
   const lines = output.split('\n').map((line) => line.trim());
-  return lines.findLast((line) => line !== '') ?? 'it printed nothing';
+  const named = lines.find((line) => /^(npm error (?!(code|errno|syscall|path|dest)\b)|E: )\S/.test(line));
+  return named ?? lines.findLast((line) => line !== '') ?? 'it printed nothing';
 }
