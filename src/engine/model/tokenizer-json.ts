@@ -9,11 +9,11 @@ interface TokenizerJson {
   readonly normalizer?: unknown;
   readonly pre_tokenizer?: PreTokenizer | null;
   readonly added_tokens?: readonly { readonly id: number; readonly content: string; readonly special?: boolean }[];
-  readonly model?: {
+  readonly model: {
     readonly type?: string;
     readonly vocab: Readonly<Record<string, number>>;
     /** `"a b"`, or since 2024 `["a", "b"]`. */
-    readonly merges: readonly (string | readonly [string, string])[];
+    readonly merges?: readonly (string | readonly [string, string])[];
     readonly dropout?: number | null;
     readonly continuing_subword_prefix?: string | null;
     readonly end_of_word_suffix?: string | null;
@@ -78,14 +78,14 @@ const KNOWN_MERGES: Readonly<Record<number, KnownMerges>> = {
  * @throws HeadlightError `tokenizer-unsupported` for any other tokenizer, `model-invalid` for a damaged file
  */
 export async function recogniseEncoding(file: string): Promise<Encoding> {
-  const json = (await readJson(file)) as TokenizerJson | undefined;
-  const model = json?.model;
-  if (json === undefined || !isObject(model) || !isObject(model.vocab)) {
+  const json = await readJson(file);
+  if (!isTokenizer(json)) {
     throw new HeadlightError(
       'model-invalid',
-      `${file} is not a tokenizer: it has no vocabulary; copy or export it again.`,
+      `${file} does not have the parts of a tokenizer (model, vocab, added_tokens …): copy or export it again.`,
     );
   }
+  const { model } = json;
   if (!Array.isArray(model.merges)) {
     throw unsupported(file, `its model is ${model.type ?? 'of an unnamed type'}, not byte-level BPE`);
   }
@@ -114,7 +114,7 @@ export async function recogniseEncoding(file: string): Promise<Encoding> {
 
 /** The fingerprint of a list of merges. */
 export function mergesDigest(merges: readonly (string | readonly [string, string])[]): string {
-  const lines = merges.map((merge) => (typeof merge === 'string' ? merge : merge.join(' ')));
+  const lines = merges.map((merge) => (Array.isArray(merge) ? merge.join(' ') : String(merge)));
   return createHash('sha256')
     .update(`${lines.join('\n')}\n`)
     .digest('hex');
@@ -144,7 +144,7 @@ function differenceInCutting(json: TokenizerJson, known: KnownMerges): string | 
   return null;
 }
 
-function differenceInMerging(model: NonNullable<TokenizerJson['model']>): string | null {
+function differenceInMerging(model: TokenizerJson['model']): string | null {
   if (model.dropout) {
     return 'leaves out merges by chance (dropout)';
   }
@@ -183,8 +183,24 @@ function hasVocabulary(
   return ordinary === encoding.vocabulary.used;
 }
 
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null;
+/** Whether the parts that are read have the shape they are read with. */
+function isTokenizer(json: unknown): json is TokenizerJson {
+  if (!isObject(json) || !isObject(json.model) || !isObject(json.model.vocab)) {
+    return false;
+  }
+  const added = json.added_tokens ?? [];
+  const cutting = json.pre_tokenizer ?? {};
+  return (
+    Array.isArray(added) &&
+    added.every((token) => isObject(token) && typeof token.id === 'number' && typeof token.content === 'string') &&
+    isObject(cutting) &&
+    (cutting.pretokenizers === undefined ||
+      (Array.isArray(cutting.pretokenizers) && cutting.pretokenizers.every((step) => isObject(step))))
+  );
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function unsupported(file: string, why: string): HeadlightError {

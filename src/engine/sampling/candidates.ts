@@ -1,7 +1,8 @@
 import { HeadlightError } from '../../protocol/errors';
 import type { Candidate, CandidateList, SamplerSettings } from '../../protocol/trace';
 import { Generator } from './generator';
-import { applySampler, drawFrom, type SampledDistribution } from './sampler';
+import type { Ranking } from './ranking';
+import { SampledDistribution } from './sampler';
 import { logSumExp } from './softmax';
 
 /** What the sampler kept is listed up to here, however few were asked for. */
@@ -40,14 +41,15 @@ export function listCandidates(
   if (seed !== null && !Number.isSafeInteger(seed)) {
     throw new HeadlightError('argument-invalid', `The seed ${seed} is not a whole number: give one, such as 1.`);
   }
-  const sampled = applySampler(logits, settings);
+  const sampled = new SampledDistribution(logits, settings);
+  const { ranking } = sampled;
   const vocabSize = logits.length;
   const logTotal = logSumExp(logits);
   const token = (place: number): RankedToken => ({
-    id: sampled.order[place],
-    probability: Math.exp(logits[sampled.order[place]] - logTotal),
-    samplerProbability: place < sampled.kept ? sampled.probabilities[place] : 0,
-    rank: firstEqual(logits, sampled.order, place) + 1,
+    id: ranking.idAt(place),
+    probability: Math.exp(logits[ranking.idAt(place)] - logTotal),
+    samplerProbability: sampled.probabilityAt(place),
+    rank: firstEqual(logits, ranking, place) + 1,
   });
   const listed = Math.min(vocabSize, Math.max(limit, Math.min(sampled.kept, KEPT_LISTED)));
   return {
@@ -55,20 +57,22 @@ export function listCandidates(
     kept: sampled.kept,
     vocabSize,
     cut: sampled.cut,
-    keptProbabilities: Float32Array.from(sampled.probabilities.subarray(0, STRIP_LENGTH)),
+    keptProbabilities: Float32Array.from({ length: Math.min(sampled.kept, STRIP_LENGTH) }, (_, place) =>
+      sampled.probabilityAt(place),
+    ),
     draw: seed === null ? null : draw(sampled, seed, token),
   };
 }
 
 function draw(sampled: SampledDistribution, seed: number, token: (place: number) => RankedToken) {
   const u = new Generator(seed).next();
-  return { u, candidate: token(drawFrom(sampled, u)) };
+  return { u, candidate: token(sampled.draw(u)) };
 }
 
 /** Tokens with equal logits share the better rank, though the one with the lower id is listed first. */
-function firstEqual(logits: Float32Array, order: Uint32Array, place: number): number {
+function firstEqual(logits: Float32Array, ranking: Ranking, place: number): number {
   let first = place;
-  while (first > 0 && logits[order[first - 1]] === logits[order[place]]) {
+  while (first > 0 && logits[ranking.idAt(first - 1)] === logits[ranking.idAt(place)]) {
     first--;
   }
   return first;

@@ -1,28 +1,6 @@
 import { HeadlightError } from '../../protocol/errors';
 
 /**
- * The distribution that logits stand for: exp(l − max) / Σ exp(l − max), in float64.
- *
- * @param logits [V]
- * @returns [V], sums to 1
- * @throws HeadlightError `model-invalid` as `largestLogit` does
- */
-export function softmax(logits: Float32Array): Float64Array {
-  const largest = largestLogit(logits);
-  const probabilities = new Float64Array(logits.length);
-  let sum = 0;
-  for (let id = 0; id < logits.length; id++) {
-    const weight = Math.exp(logits[id] - largest);
-    probabilities[id] = weight;
-    sum += weight;
-  }
-  for (let id = 0; id < logits.length; id++) {
-    probabilities[id] /= sum;
-  }
-  return probabilities;
-}
-
-/**
  * log Σ exp(l), in float64: a token's log probability is its logit less this, in nats.
  *
  * @param logits [V]
