@@ -85,10 +85,12 @@ async function suites(outdir) {
     suite('panel', '.test.ts', outdir),
     suite('bench', '.bench.ts', outdir),
   ]);
+  const inEditor = await testFiles('editor', '.test.ts');
   return [
     ...plain.filter((bundle) => bundle !== null),
     {
-      entryPoints: ['test/editor/run.ts'],
+      entryPoints: ['test/editor/run.ts', ...inEditor],
+      outbase: 'test/editor',
       outdir: path.join(outdir, 'editor'),
       format: 'cjs',
       external: ['vscode', 'mocha'],
@@ -103,18 +105,26 @@ async function suites(outdir) {
  * @returns {Promise<Bundle | null>} Null where there is no such file.
  */
 async function suite(name, ending, outdir) {
-  const folder = path.join('test', name);
-  const files = await filesUnder(path.join(root, folder));
-  const entryPoints = files.filter((file) => file.endsWith(ending)).map((file) => path.join(folder, file));
+  const entryPoints = await testFiles(name, ending);
   return entryPoints.length === 0
     ? null
     : modules({
         entryPoints,
-        outbase: folder,
+        outbase: path.join('test', name),
         outdir: path.join(outdir, name),
         jsx: 'automatic',
         jsxImportSource: 'preact',
       });
+}
+
+/**
+ * @param {string} name Folder under test/.
+ * @param {string} ending
+ */
+async function testFiles(name, ending) {
+  const folder = path.join('test', name);
+  const files = await filesUnder(path.join(root, folder));
+  return files.filter((file) => file.endsWith(ending)).map((file) => path.join(folder, file));
 }
 
 /**

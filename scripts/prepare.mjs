@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { installDependencies } from './dependencies.mjs';
-import { explain, Failure } from './failure.mjs';
+import { Failure } from './failure.mjs';
 import { holding } from './lock.mjs';
 import { showing } from './progress.mjs';
 import { projectCache, root } from './project.mjs';
@@ -42,7 +42,9 @@ async function bringUpToDate(options) {
     const { buildAll } = await import('./build.mjs');
     await showing('Building', () => buildAll(options));
   } catch (error) {
-    throw explain('The build failed', error);
+    // esbuild has said already, with file and line, what it did not like.
+    const count = error.errors?.length;
+    throw count ? new Failure(`The build failed: ${count} ${count === 1 ? 'error' : 'errors'}, shown above.`) : error;
   }
   writeFileSync(STAMP, `${JSON.stringify({ sources, ...options })}\n`);
 }
