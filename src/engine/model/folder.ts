@@ -90,7 +90,7 @@ async function findTokenizer(folder: string): Promise<TokenizerSource> {
 /** `gpt2` from `gpt2` or `openai-community/gpt2`; nothing from a path on the machine that exported the model. */
 function nameIn(config: unknown): string | undefined {
   const given = fieldOf(config, '_name_or_path');
-  return typeof given === 'string' ? /^(?:[\w.-]+\/)?(\w[\w.-]*)$/.exec(given)?.[1] : undefined;
+  return typeof given === 'string' ? /^(?:\w[\w.-]*\/)?(\w[\w.-]*)$/.exec(given)?.[1] : undefined;
 }
 
 function fieldOf(json: unknown, name: string): unknown {

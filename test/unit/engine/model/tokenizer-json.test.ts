@@ -1,0 +1,166 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { byteLevelBytes, byteLevelText } from '../../../../src/engine/model/byte-level';
+import { type EncodingName, openEncoding } from '../../../../src/engine/model/encoding';
+import { recogniseEncoding } from '../../../../src/engine/model/tokenizer-json';
+import type { Vocabulary } from '../../../../src/engine/model/vocabulary';
+
+const BYTE_LEVEL = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true };
+const END_OF_TEXT = { id: 50256, content: '<|endoftext|>', special: true };
+
+/** The merges of a vocabulary, worked out from the ranks alone: the last merge that makes each token of its bytes. */
+function mergesOf(vocabulary: Vocabulary): string[] {
+  const merges: string[] = [];
+  for (let id = 0; id < vocabulary.size; id++) {
+    const bytes = vocabulary.bytesOf(id);
+    if (bytes.length < 2) {
+      continue;
+    }
+    const bounds = [...bytes.keys(), bytes.length];
+    while (bounds.length > 3) {
+      let lowest = id;
+      let at = -1;
+      for (let i = 0; i + 2 < bounds.length; i++) {
+        const rank = vocabulary.find(bytes, bounds[i], bounds[i + 2]);
+        if (rank >= 0 && rank < lowest) {
+          lowest = rank;
+          at = i;
+        }
+      }
+      bounds.splice(at + 1, 1);
+    }
+    merges.push(`${byteLevelText(bytes.subarray(0, bounds[1]))} ${byteLevelText(bytes.subarray(bounds[1]))}`);
+  }
+  return merges;
+}
+
+async function tokenizerJson(name: EncodingName) {
+  const { vocabulary } = await openEncoding(name);
+  const vocab: Record<string, number> = {};
+  for (let id = 0; id < vocabulary.size; id++) {
+    const bytes = vocabulary.bytesOf(id);
+    if (bytes.length > 0) {
+      vocab[byteLevelText(bytes)] = id;
+    }
+  }
+  return {
+    added_tokens: [] as { id: number; content: string; special: boolean }[],
+    normalizer: null as unknown,
+    pre_tokenizer: BYTE_LEVEL as unknown,
+    model: { type: 'BPE', dropout: null as number | null, vocab, merges: mergesOf(vocabulary) as unknown[] },
+  };
+}
+
+describe('tokenizer.json', () => {
+  let folder: string;
+  let file: string;
+  let gpt2: Awaited<ReturnType<typeof tokenizerJson>>;
+
+  before(async () => {
+    folder = await mkdtemp(path.join(os.tmpdir(), 'headlight-tokenizer-'));
+    file = path.join(folder, 'tokenizer.json');
+    gpt2 = await tokenizerJson('r50k_base');
+    gpt2.added_tokens.push(END_OF_TEXT);
+    gpt2.model.vocab['<|endoftext|>'] = 50256;
+  });
+  after(() => rm(folder, { recursive: true }));
+
+  async function recognise(json: unknown) {
+    await writeFile(file, JSON.stringify(json));
+    return recogniseEncoding(file);
+  }
+
+  it('spells bytes in the byte-level alphabet', () => {
+    const bytes = Uint8Array.from({ length: 256 }, (_, byte) => byte);
+    assert.deepEqual(byteLevelBytes(byteLevelText(bytes)), bytes);
+    assert.equal(byteLevelText(new TextEncoder().encode(' a\n中')), 'ĠaĊä¸Ń');
+    assert.equal(byteLevelBytes('a b'), null);
+  });
+
+  it('is recognised as r50k_base, in the old and the new spelling of merges', async () => {
+    assert.equal((await recognise(gpt2)).name, 'r50k_base');
+    const merges = gpt2.model.merges.map((merge) => String(merge).split(' '));
+    assert.equal((await recognise({ ...gpt2, model: { ...gpt2.model, merges } })).name, 'r50k_base');
+  });
+
+  it('is recognised as each other encoding, by its pattern and special tokens', async () => {
+    const p50k = await tokenizerJson('p50k_base');
+    assert.equal((await recognise(p50k)).name, 'p50k_base');
+    const edit = [END_OF_TEXT, { id: 50281, content: '<|fim_prefix|>', special: true }];
+    assert.equal((await recognise({ ...p50k, added_tokens: edit })).name, 'p50k_edit');
+
+    const pattern = (Regex: string) => ({
+      type: 'Sequence',
+      pretokenizers: [
+        { type: 'Split', pattern: { Regex }, behavior: 'Isolated', invert: false },
+        { ...BYTE_LEVEL, use_regex: false },
+      ],
+    });
+    const o200k = {
+      ...(await tokenizerJson('o200k_base')),
+      pre_tokenizer: pattern(
+        "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+      ),
+    };
+    assert.equal((await recognise(o200k)).name, 'o200k_base');
+    const harmony = [{ id: 199998, content: '<|startoftext|>', special: true }];
+    assert.equal((await recognise({ ...o200k, added_tokens: harmony })).name, 'o200k_harmony');
+
+    const cl100k = {
+      ...(await tokenizerJson('cl100k_base')),
+      pre_tokenizer: pattern(
+        "'(?i:[sdmt]|ll|ve|re)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}++|\\p{N}{1,3}+| ?[^\\s\\p{L}\\p{N}]++[\\r\\n]*+|\\s++$|\\s*[\\r\\n]|\\s+(?!\\S)|\\s",
+      ),
+    };
+    assert.equal((await recognise(cl100k)).name, 'cl100k_base');
+  }).timeout(60_000);
+
+  it('keeps special tokens that the encoding does not have', async () => {
+    const pad = { id: 50257, content: '<|pad|>', special: true };
+    const encoding = await recognise({ ...gpt2, added_tokens: [END_OF_TEXT, pad] });
+    assert.equal(encoding.specialTokens.get(50257), '<|pad|>');
+    assert.equal(encoding.specialTokens.get(50256), '<|endoftext|>');
+    assert.equal((await openEncoding('r50k_base')).specialTokens.has(50257), false);
+  });
+
+  it('is refused where anything that decides the ids is different', async () => {
+    const swap = [...gpt2.model.merges];
+    [swap[100], swap[101]] = [swap[101], swap[100]];
+    const otherIds = { ...gpt2.model.vocab, '!': 1, '"': 0 };
+    const { '!': _, ...fewer } = gpt2.model.vocab;
+    const refused: [string, object, RegExp][] = [
+      ['other merges', { model: { ...gpt2.model, merges: swap } }, /its merges are those of none/],
+      ['fewer merges', { model: { ...gpt2.model, merges: swap.slice(1) } }, /its merges are those of none/],
+      ['other ids', { model: { ...gpt2.model, vocab: otherIds } }, /but other ids/],
+      ['fewer ids', { model: { ...gpt2.model, vocab: fewer } }, /but other ids/],
+      ['a normalizer', { normalizer: { type: 'NFC' } }, /normalizer/],
+      ['a prefix space', { pre_tokenizer: { ...BYTE_LEVEL, add_prefix_space: true } }, /add_prefix_space/],
+      ['no cutting', { pre_tokenizer: { ...BYTE_LEVEL, use_regex: false } }, /cuts the text/],
+      ['no pre-tokenizer', { pre_tokenizer: null }, /not byte-level/],
+      ['dropout', { model: { ...gpt2.model, dropout: 0.1 } }, /dropout/],
+      ['words', { added_tokens: [END_OF_TEXT, { id: 50257, content: 'hello', special: false }] }, /adds "hello"/],
+      ['Unigram', { model: { type: 'Unigram', vocab: { a: 0 } } }, /its model is Unigram/],
+    ];
+    for (const [what, change, message] of refused) {
+      await assert.rejects(recognise({ ...gpt2, ...change }), { code: 'tokenizer-unsupported', message }, what);
+    }
+  }).timeout(60_000);
+
+  it('is damaged where its parts do not have their shape', async () => {
+    for (const json of [
+      null,
+      [],
+      {},
+      { model: { vocab: [] } },
+      { ...gpt2, added_tokens: [null] },
+      { ...gpt2, pre_tokenizer: 3 },
+    ]) {
+      await assert.rejects(recognise(json), {
+        code: 'model-invalid',
+        message: /tokenizer\.json does not have the parts/,
+      });
+    }
+  });
+});
