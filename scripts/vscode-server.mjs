@@ -1,12 +1,12 @@
 // The VS Code server out of the npm package code-server: a complete VS Code for a browser, without a download that not
 // every network allows. Installed once per user, outside of the project's node_modules.
-import { createWriteStream, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, createWriteStream, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { explain, Failure } from './failure.mjs';
 import { holding } from './lock.mjs';
 import { endGroup, npm, startGroup } from './processes.mjs';
 import { showing } from './progress.mjs';
-import { downloads } from './project.mjs';
+import { downloads, root } from './project.mjs';
 
 const NEWER_NODE = '24.21.0';
 const STARTS_WITHIN_MS = 30_000;
@@ -96,7 +96,21 @@ async function installInto(folder, release, detail) {
   detail('its own dependencies');
   await npm(['install', '--omit=dev', ...quiet], { cwd: server });
   await npm(['install', '--omit=dev', ...quiet], { cwd: path.join(server, 'extensions') });
+  replaceNatives(path.join(server, 'node_modules', '@vscode'));
   renameSync(partial, folder);
+}
+
+/**
+ * The two modules that would have to be compiled, and without which every process of the server complains.
+ * @param {string} scope
+ */
+function replaceNatives(scope) {
+  copyFileSync(path.join(root, 'scripts', 'plain-log.cjs'), path.join(scope, 'spdlog', 'index.js'));
+  const watchdog = path.join(scope, 'native-watchdog', 'index.js');
+  if (existsSync(watchdog)) {
+    // It ends a process whose parent is gone; here the whole group is ended at once.
+    writeFileSync(watchdog, 'exports.start = () => {};\n');
+  }
 }
 
 function nodePackage() {

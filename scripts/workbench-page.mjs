@@ -80,7 +80,13 @@ export async function openWorkbench({
   };
   setSettings(settings);
   const [installation, executablePath] = [await installServer(release), await installChromium()];
-  const server = await startServer(installation, { data, trusted, brief: true, env });
+  const server = await startServer(installation, {
+    data,
+    trusted,
+    brief: true,
+    // No marketplace: a test asks nothing of the network.
+    env: { EXTENSIONS_GALLERY: '{"serviceUrl":""}', ...env },
+  });
   const closing = [() => rmSync(home, { recursive: true, force: true, maxRetries: 5 }), () => server.stop()];
   const close = async () => {
     for (const step of closing.splice(0).reverse()) {

@@ -1,5 +1,5 @@
 // The suite that runs inside an extension host: that of a VS Code server with a Chromium before it, or of the desktop.
-import { mkdirSync, mkdtempSync, cpSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, createWriteStream, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { Failure } from '../failure.mjs';
@@ -7,6 +7,8 @@ import { artifacts, root } from '../project.mjs';
 import { openWorkbench } from '../workbench-page.mjs';
 import { failedToRun, readReport } from './report.mjs';
 
+/** Tells the lines of the test report from what else the extension host prints. */
+const MARK = 'headlight-test ';
 const ENDS_WITHIN_MS = 5 * 60_000;
 const tests = path.join(root, 'dist', 'test', 'editor', 'run.js');
 
@@ -19,12 +21,25 @@ export async function runInServer(release, { grep }) {
   const name = `editor-${release.vscode}`;
   const folder = mkdtempSync(path.join(os.tmpdir(), 'headlight-report-'));
   const report = path.join(folder, 'report.json');
+  mkdirSync(artifacts, { recursive: true });
+  const rest = createWriteStream(path.join(artifacts, `${name}.log`));
   const workbench = await openWorkbench({
     name,
     release,
     tests,
-    log: (line) => console.log(line),
-    env: { HEADLIGHT_TEST_REPORT: report, HEADLIGHT_TEST_GREP: grep ?? '', NODE_OPTIONS: '--enable-source-maps' },
+    log: (line) => {
+      if (line.startsWith(MARK)) {
+        console.log(line.slice(MARK.length));
+      } else {
+        rest.write(`${line}\n`);
+      }
+    },
+    env: {
+      HEADLIGHT_TEST_REPORT: report,
+      HEADLIGHT_TEST_GREP: grep ?? '',
+      HEADLIGHT_TEST_MARK: MARK,
+      NODE_OPTIONS: '--enable-source-maps',
+    },
   });
   let late;
   try {
@@ -37,12 +52,12 @@ export async function runInServer(release, { grep }) {
     return readReport(report, `the ${name} tests did not run to their end (exit code ${code})`);
   } catch (error) {
     const picture = path.join(artifacts, `${name}-failed.png`);
-    mkdirSync(artifacts, { recursive: true });
     await workbench.page.screenshot({ path: picture }).catch(() => {});
     return failedToRun(`the ${name} tests did not run to their end (${error.message}); ${picture} shows the window`);
   } finally {
     clearTimeout(late);
     await workbench.close();
+    rest.end();
     rmSync(folder, { recursive: true, force: true });
   }
 }

@@ -1,5 +1,6 @@
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
+import { format } from 'node:util';
 import Mocha from 'mocha';
 import CountingReporter from '../../scripts/suites/counting-reporter.cjs';
 
@@ -7,7 +8,13 @@ const TIMEOUT_MS = 60_000;
 
 /** What VS Code calls in its extension host: runs every test file that was built next to this one. */
 export async function run(): Promise<void> {
+  process.setSourceMapsEnabled(true);
   const grep = process.env.HEADLIGHT_TEST_GREP;
+  const mark = process.env.HEADLIGHT_TEST_MARK;
+  if (mark) {
+    // The console of an extension host is everybody's; the outer runner wants the report alone.
+    Mocha.reporters.Base.consoleLog = (...args: unknown[]) => console.log(mark + format(...args));
+  }
   const mocha = new Mocha({
     ui: 'bdd',
     timeout: TIMEOUT_MS,
