@@ -75,7 +75,10 @@ describe('candidates', () => {
   });
 
   it('refuse a seed or a limit that is no whole number', () => {
-    assert.throws(() => listCandidates(logits, NEUTRAL_SAMPLER, 10, 0.5), { code: 'argument-invalid', message: /seed/ });
+    assert.throws(() => listCandidates(logits, NEUTRAL_SAMPLER, 10, 0.5), {
+      code: 'argument-invalid',
+      message: /seed/,
+    });
     assert.throws(() => listCandidates(logits, NEUTRAL_SAMPLER, -1, null), { code: 'argument-invalid' });
   });
 });

@@ -6,13 +6,7 @@ describe('generator', () => {
     const generator = new Generator(1234567);
     assert.deepEqual(
       Array.from({ length: 5 }, () => generator.nextBits()),
-      [
-        6457827717110365317n,
-        3203168211198807973n,
-        9817491932198370423n,
-        4593380528125082431n,
-        16408922859458223821n,
-      ],
+      [6457827717110365317n, 3203168211198807973n, 9817491932198370423n, 4593380528125082431n, 16408922859458223821n],
     );
   });
 
@@ -25,7 +19,10 @@ describe('generator', () => {
       for (const value of values) {
         tenths[Math.floor(value * 10)]++;
       }
-      assert.ok(tenths.every((count) => count > 850 && count < 1150), tenths.join(' '));
+      assert.ok(
+        tenths.every((count) => count > 850 && count < 1150),
+        tenths.join(' '),
+      );
     }
   });
 

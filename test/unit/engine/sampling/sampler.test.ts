@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import type { SamplerSettings } from '../../../../src/protocol/trace';
 import { Generator } from '../../../../src/engine/sampling/generator';
 import { SampledDistribution } from '../../../../src/engine/sampling/sampler';
 import { NEUTRAL_SAMPLER } from '../../../../src/engine/sampling/settings';
+import type { SamplerSettings } from '../../../../src/protocol/trace';
 
 /** Logits of a distribution given by its probabilities. */
 function logitsOf(...probabilities: number[]): Float32Array {

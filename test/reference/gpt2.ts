@@ -1,0 +1,163 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { GraphWeights } from './weights';
+
+/** GPT-2's shape, as config.json names it. */
+interface Gpt2Config {
+  readonly n_layer: number;
+  readonly n_head: number;
+  readonly n_embd: number;
+  readonly vocab_size: number;
+  readonly layer_norm_epsilon: number;
+  readonly activation_function: string;
+}
+
+/** What a run gives, in float64 and row-major. */
+export interface Gpt2Run {
+  /** [T, V] */
+  readonly logits: Float64Array;
+  /** By layer: [H, T, T], after the softmax. */
+  readonly attention: readonly Float64Array[];
+  /** L + 1 of [T, D]: the sum of the embeddings, then the residual stream after each block, before the final norm. */
+  readonly hiddenStates: readonly Float64Array[];
+}
+
+/**
+ * GPT-2, written down plainly to compare with: no runtime, no shared code with the engine's way to these numbers, float64
+ * throughout.
+ */
+export class ReferenceGpt2 {
+  private constructor(
+    private readonly config: Gpt2Config,
+    private readonly weights: GraphWeights,
+  ) {}
+
+  /** Reads a model folder with config.json and model.onnx. */
+  static open(directory: string): ReferenceGpt2 {
+    const config: Gpt2Config = JSON.parse(readFileSync(path.join(directory, 'config.json'), 'utf8'));
+    if (config.activation_function !== 'gelu_new') {
+      throw new Error(`the reference knows the tanh GELU (gelu_new), not ${config.activation_function}`);
+    }
+    return new ReferenceGpt2(config, GraphWeights.open(path.join(directory, 'model.onnx')));
+  }
+
+  run(ids: readonly number[]): Gpt2Run {
+    const { n_layer, n_embd: width, vocab_size } = this.config;
+    const length = ids.length;
+    const tokenEmbedding = this.weights.get('wte.weight');
+    const positionEmbedding = this.weights.get('wpe.weight');
+    let stream = new Float64Array(length * width);
+    for (let t = 0; t < length; t++) {
+      for (let d = 0; d < width; d++) {
+        stream[t * width + d] = tokenEmbedding[ids[t] * width + d] + positionEmbedding[t * width + d];
+      }
+    }
+    const hiddenStates = [stream];
+    const attention: Float64Array[] = [];
+    for (let layer = 0; layer < n_layer; layer++) {
+      const name = (part: string) => `h.${layer}.${part}`;
+      const { mixed, weights } = this.attend(this.norm(stream, name('ln_1')), layer, length);
+      const attended = add(stream, this.linear(mixed, name('attn.c_proj'), width, width));
+      const inner = this.linear(this.norm(attended, name('ln_2')), name('mlp.c_fc'), width, 4 * width);
+      stream = add(attended, this.linear(inner.map(gelu), name('mlp.c_proj'), 4 * width, width));
+      hiddenStates.push(stream);
+      attention.push(weights);
+    }
+    const final = this.norm(stream, 'ln_f');
+    const logits = new Float64Array(length * vocab_size);
+    for (let t = 0; t < length; t++) {
+      for (let v = 0; v < vocab_size; v++) {
+        // The head is the embedding again.
+        let sum = 0;
+        for (let d = 0; d < width; d++) {
+          sum += final[t * width + d] * tokenEmbedding[v * width + d];
+        }
+        logits[t * vocab_size + v] = sum;
+      }
+    }
+    return { logits, attention, hiddenStates };
+  }
+
+  /** Causal attention of every head: the mixed values [T, D] and the weights [H, T, T]. */
+  private attend(normed: Float64Array, layer: number, length: number) {
+    const { n_head: heads, n_embd: width } = this.config;
+    const headDim = width / heads;
+    // One row of three times the width: queries, keys, values, each head after head.
+    const joint = this.linear(normed, `h.${layer}.attn.c_attn`, width, 3 * width);
+    const query = (t: number, h: number, i: number) => joint[t * 3 * width + h * headDim + i];
+    const key = (t: number, h: number, i: number) => joint[t * 3 * width + width + h * headDim + i];
+    const value = (t: number, h: number, i: number) => joint[t * 3 * width + 2 * width + h * headDim + i];
+    const mixed = new Float64Array(length * width);
+    const weights = new Float64Array(heads * length * length);
+    for (let h = 0; h < heads; h++) {
+      for (let q = 0; q < length; q++) {
+        const scores: number[] = [];
+        for (let k = 0; k <= q; k++) {
+          let dot = 0;
+          for (let i = 0; i < headDim; i++) {
+            dot += query(q, h, i) * key(k, h, i);
+          }
+          scores.push(dot / Math.sqrt(headDim));
+        }
+        const row = softmax(scores);
+        for (let k = 0; k <= q; k++) {
+          weights[(h * length + q) * length + k] = row[k];
+          for (let i = 0; i < headDim; i++) {
+            mixed[q * width + h * headDim + i] += row[k] * value(k, h, i);
+          }
+        }
+      }
+    }
+    return { mixed, weights };
+  }
+
+  /** [rows, from] → [rows, to], with a weight [from, to] and a bias [to]. */
+  private linear(rows: Float64Array, name: string, from: number, to: number): Float64Array {
+    const weight = this.weights.get(`${name}.weight`);
+    const bias = this.weights.get(`${name}.bias`);
+    const count = rows.length / from;
+    const result = new Float64Array(count * to);
+    for (let row = 0; row < count; row++) {
+      result.set(bias, row * to);
+      for (let i = 0; i < from; i++) {
+        const factor = rows[row * from + i];
+        for (let j = 0; j < to; j++) {
+          result[row * to + j] += factor * weight[i * to + j];
+        }
+      }
+    }
+    return result;
+  }
+
+  private norm(rows: Float64Array, name: string): Float64Array {
+    const { n_embd: width, layer_norm_epsilon } = this.config;
+    const scale = this.weights.get(`${name}.weight`);
+    const bias = this.weights.get(`${name}.bias`);
+    const result = new Float64Array(rows.length);
+    for (let start = 0; start < rows.length; start += width) {
+      const row = rows.subarray(start, start + width);
+      const mean = row.reduce((sum, x) => sum + x, 0) / width;
+      const variance = row.reduce((sum, x) => sum + (x - mean) ** 2, 0) / width;
+      for (let d = 0; d < width; d++) {
+        result[start + d] = ((row[d] - mean) / Math.sqrt(variance + layer_norm_epsilon)) * scale[d] + bias[d];
+      }
+    }
+    return result;
+  }
+}
+
+/** The tanh approximation, which GPT-2 was trained with. */
+function gelu(x: number): number {
+  return 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
+}
+
+function softmax(scores: readonly number[]): number[] {
+  const largest = Math.max(...scores);
+  const weights = scores.map((score) => Math.exp(score - largest));
+  const sum = weights.reduce((total, weight) => total + weight, 0);
+  return weights.map((weight) => weight / sum);
+}
+
+function add(a: Float64Array, b: Float64Array): Float64Array<ArrayBuffer> {
+  return Float64Array.from(a, (x, i) => x + b[i]);
+}
