@@ -1,0 +1,290 @@
+import { type Graph, type GraphNode, subgraphs } from './graph';
+import { label, type Topology } from './topology';
+
+/** One layer's attention, as a part of the graph: tensors by name, nodes in the order they run. */
+export interface AttentionSite {
+  /** The product of queries and keys. */
+  readonly scoreNode: GraphNode;
+  /** First operand of the product; usually [1, H, T, d]. */
+  readonly queries: string;
+  /** Second operand of the product; usually [1, H, d, T]: one for each query head, also with grouped queries. */
+  readonly keysTransposed: string;
+  /** All that lies between the product and `weights`: scale, mask, softcap, casts, the softmax. */
+  readonly chain: readonly GraphNode[];
+  /** What the chain reads and does not compute itself, each once: scales, masks, biases. */
+  readonly sideInputs: readonly string[];
+  readonly softmaxNode: GraphNode;
+  /** The attention weights as the values are weighted by them; usually [1, H, T, T]. */
+  readonly weights: string;
+  /** Usually [1, H, T, d]. */
+  readonly values: string;
+  /** The product of weights and values. */
+  readonly contextNode: GraphNode;
+}
+
+/** What computes a layer's attention. */
+export type LayerAttention =
+  | { readonly kind: 'decomposed'; readonly site: AttentionSite }
+  /** One operator does it all. */
+  | { readonly kind: 'fused'; readonly node: GraphNode }
+  /** A softmax between two products whose parts are not those of an attention. */
+  | { readonly kind: 'unclear'; readonly node: GraphNode; readonly why: string };
+
+/** The node of a layer's attention that its queries enter. */
+export function entryNode(layer: LayerAttention): GraphNode {
+  return layer.kind === 'decomposed' ? layer.site.scoreNode : layer.node;
+}
+
+/** What may stand between the product of queries and keys and the softmax, on the path of the scores. */
+const ON_SCORES = new Set([
+  'Add',
+  'Cast',
+  'Clip',
+  'Concat',
+  'DequantizeLinear',
+  'Div',
+  'Dropout',
+  'Expand',
+  'Identity',
+  'Max',
+  'Min',
+  'Mul',
+  'Neg',
+  'QuantizeLinear',
+  'Reshape',
+  'Slice',
+  'Squeeze',
+  'Sub',
+  'Tanh',
+  'Transpose',
+  'Unsqueeze',
+  'Where',
+]);
+
+/** What may stand between the softmax and the product with the values, on the path of the weights. */
+const ON_WEIGHTS = new Set([
+  'Cast',
+  'DequantizeLinear',
+  'Dropout',
+  'Identity',
+  'IsNaN',
+  'Mul',
+  'QuantizeLinear',
+  'Reshape',
+  'Slice',
+  'Squeeze',
+  'Transpose',
+  'Unsqueeze',
+  'Where',
+]);
+
+const FUSED: Readonly<Record<string, ReadonlySet<string>>> = {
+  '': new Set(['Attention']),
+  'com.microsoft': new Set([
+    'Attention',
+    'DecoderMaskedMultiHeadAttention',
+    'DecoderMaskedSelfAttention',
+    'GroupQueryAttention',
+    'LongformerAttention',
+    'MultiHeadAttention',
+    'PackedAttention',
+    'PackedMultiHeadAttention',
+    'PagedAttention',
+    'QAttention',
+    'SparseAttention',
+  ]),
+};
+
+/** Between a softmax and the products around it there are a dozen nodes; hundreds mean that it is something else. */
+const FARTHEST = 200;
+
+/**
+ * Finds each layer's attention, in the order of the layers. A softmax that does not stand between two products of computed
+ * tensors, such as the one of a router, is none.
+ */
+export function findAttention(topology: Topology): readonly LayerAttention[] {
+  const layers: LayerAttention[] = [];
+  for (const node of topology.order) {
+    if (FUSED[node.domain]?.has(node.opType)) {
+      layers.push({ kind: 'fused', node });
+    } else if (node.opType === 'Softmax' && node.domain === '') {
+      const found = attentionAround(topology, node);
+      if (found !== null) {
+        layers.push(found);
+      }
+    }
+  }
+  return layers;
+}
+
+/**
+ * Why no attention can be shown, as a sentence; null where every layer's was found.
+ *
+ * @param expectedLayers how many the model's configuration says there are
+ */
+export function describeMissingAttention(
+  topology: Topology,
+  layers: readonly LayerAttention[],
+  expectedLayers: number,
+): string | null {
+  const unread = layers.findIndex(({ kind }) => kind !== 'decomposed');
+  if (unread >= 0) {
+    const layer = layers[unread];
+    const same = layers.filter((other) => other.kind === layer.kind).length;
+    const where = same === layers.length ? 'Every layer' : `Layer ${unread}`;
+    if (layer.kind === 'fused') {
+      const { domain, opType } = layer.node;
+      return (
+        `${where} computes its attention inside one operator, ${domain || 'ai.onnx'}.${opType}, which Headlight does not ` +
+        'open yet; a model exported without fused attention shows it.'
+      );
+    }
+    return layer.kind === 'unclear' ? `${where} has an attention that Headlight cannot follow: ${layer.why}.` : null;
+  }
+  if (layers.length === expectedLayers) {
+    return null;
+  }
+  if (layers.length > 0) {
+    return (
+      `The graph has ${layers.length} attention blocks where config.json says ${expectedLayers} layers, so that Headlight ` +
+      'cannot tell which layer each belongs to; check that both are of the same decoder.'
+    );
+  }
+  const { graph, functionCount } = topology.model;
+  const branch = graph.nodes.find((node) => subgraphs(node).some(hasSoftmax));
+  if (branch !== undefined) {
+    return (
+      `The layers stand inside the branches of ${label(branch)}, which Headlight does not open yet; a file without ` +
+      'merged branches, such as decoder_model.onnx, shows its attention.'
+    );
+  }
+  if (functionCount > 0) {
+    return (
+      `The graph is made of ${functionCount} operators of its own, which Headlight does not open; export the model with ` +
+      'its functions inlined.'
+    );
+  }
+  return 'No layer has a softmax between two products of computed tensors, so that there is no attention that Headlight knows.';
+}
+
+function hasSoftmax({ nodes }: Graph): boolean {
+  return nodes.some((node) => node.opType === 'Softmax' || subgraphs(node).some(hasSoftmax));
+}
+
+function attentionAround(topology: Topology, softmaxNode: GraphNode): LayerAttention | null {
+  const contexts = productsAfter(topology, softmaxNode);
+  const scores = productsBefore(topology, softmaxNode);
+  if (contexts.length === 0 || scores.length === 0) {
+    return null;
+  }
+  const unclear = (why: string): LayerAttention => ({ kind: 'unclear', node: softmaxNode, why });
+  if (contexts.length > 1) {
+    return unclear(`what ${label(softmaxNode)} gives weighs ${contexts.length} products`);
+  }
+  if (scores.length > 1) {
+    return unclear(`the scores of ${label(softmaxNode)} are the sum of ${scores.length} products`);
+  }
+  const [contextNode] = contexts;
+  const [scoreNode] = scores;
+  const [weights, values] = contextNode.inputs;
+  const chain = between(topology, scoreNode, weights);
+  if (chain === null) {
+    return unclear(`there are more than ${FARTHEST} nodes around ${label(softmaxNode)}`);
+  }
+  const nested = chain.find((node) => subgraphs(node).length > 0);
+  if (nested !== undefined) {
+    return unclear(`${label(nested)} decides about the scores`);
+  }
+  const computed = new Set([...scoreNode.outputs, ...chain.flatMap(({ outputs }) => outputs)]);
+  const sideInputs = new Set(
+    chain.flatMap(({ inputs }) => inputs.filter((name) => name !== '' && !computed.has(name))),
+  );
+  return {
+    kind: 'decomposed',
+    site: {
+      scoreNode,
+      queries: scoreNode.inputs[0],
+      keysTransposed: scoreNode.inputs[1],
+      chain,
+      sideInputs: [...sideInputs],
+      softmaxNode,
+      weights,
+      values,
+      contextNode,
+    },
+  };
+}
+
+/** A product of two tensors that depend on the input, and not of one with a weight. */
+function isComputedProduct(topology: Topology, { opType, domain, inputs }: GraphNode): boolean {
+  const isProduct = (opType === 'MatMul' && domain === '') || (opType === 'FusedMatMul' && domain === 'com.microsoft');
+  return isProduct && inputs.length === 2 && !inputs.some((input) => topology.isConstant(input));
+}
+
+/** The products whose first factor is the softmax's result. */
+function productsAfter(topology: Topology, softmaxNode: GraphNode): readonly GraphNode[] {
+  const products = new Set<GraphNode>();
+  const reached = new Set([softmaxNode.outputs[0]]);
+  for (const tensor of reached) {
+    for (const node of topology.consumers(tensor)) {
+      if (isComputedProduct(topology, node) && node.inputs[0] === tensor) {
+        products.add(node);
+      } else if (node.domain === '' && ON_WEIGHTS.has(node.opType) && reached.size < FARTHEST) {
+        reached.add(node.outputs[0]);
+      }
+    }
+  }
+  return [...products];
+}
+
+/** The products that the softmax's scores come from. */
+function productsBefore(topology: Topology, softmaxNode: GraphNode): readonly GraphNode[] {
+  const products = new Set<GraphNode>();
+  const reached = new Set([softmaxNode.inputs[0]]);
+  for (const tensor of reached) {
+    const node = topology.producer(tensor);
+    if (node === undefined || topology.isConstant(tensor)) {
+      continue;
+    }
+    if (isComputedProduct(topology, node)) {
+      products.add(node);
+    } else if (node.domain === '' && ON_SCORES.has(node.opType) && reached.size < FARTHEST) {
+      for (const input of node.inputs) {
+        reached.add(input);
+      }
+    }
+  }
+  return [...products];
+}
+
+/** The nodes that read, directly or not, what `from` gives, and that `to` depends on; null where they are too many. */
+function between(topology: Topology, from: GraphNode, to: string): readonly GraphNode[] | null {
+  const last = topology.producer(to)!;
+  const after = new Set<GraphNode>();
+  const forward = [...from.outputs];
+  for (let tensor = forward.pop(); tensor !== undefined; tensor = forward.pop()) {
+    for (const node of topology.consumers(tensor)) {
+      if (topology.position(node) <= topology.position(last) && !after.has(node)) {
+        after.add(node);
+        forward.push(...node.outputs);
+      }
+    }
+    if (after.size > FARTHEST) {
+      return null;
+    }
+  }
+  const needed = new Set<GraphNode>();
+  const backward = [last];
+  for (let node = backward.pop(); node !== undefined; node = backward.pop()) {
+    if (after.has(node) && !needed.has(node)) {
+      needed.add(node);
+      for (const input of node.inputs) {
+        const producer = topology.producer(input);
+        if (producer !== undefined) {
+          backward.push(producer);
+        }
+      }
+    }
+  }
+  return [...needed].sort((a, b) => topology.position(a) - topology.position(b));
+}

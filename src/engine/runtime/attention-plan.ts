@@ -1,0 +1,172 @@
+import type { InferenceSession, Tensor } from 'onnxruntime-node';
+import { HeadlightError } from '../../protocol/errors';
+import type { AttentionSite } from '../onnx/attention';
+import { rawByteLength } from '../onnx/data-type';
+import { instrument } from '../onnx/instrument';
+import { buildReplayGraph } from '../onnx/replay-graph';
+import { readTensorBytes } from '../onnx/tensor';
+import type { Topology } from '../onnx/topology';
+import { type LayerPlan, LayerReplay } from './attention-replay';
+import type { Feeds } from './feeds';
+import { firstLine, openPlainSession, openSmallSession, type Runtime } from './providers';
+import { dataTypeOf, floatData, tensorOfBytes } from './tensors';
+
+/** How the attention of every layer is kept and recomputed. */
+export interface AttentionPlan {
+  readonly layers: readonly LayerPlan[];
+  /** What a run has to fetch for it. */
+  readonly fetch: readonly string[];
+  /** What it needs besides, the same for every run. */
+  readonly constants: ReadonlyMap<string, Tensor>;
+  readonly sessions: readonly InferenceSession[];
+}
+
+export interface AttentionPlanOptions {
+  readonly runtime: Runtime;
+  readonly topology: Topology;
+  readonly sites: readonly AttentionSite[];
+  readonly heads: number;
+  /** A short passage to prove the replay on. */
+  readonly probe: Feeds;
+  readonly probeLength: number;
+}
+
+/** How far a replayed weight may be from the graph's own. Half precision has 1/2048 as its step below 1. */
+const TOLERANCE: Readonly<Record<string, number>> = { float16: 1e-3 };
+const DEFAULT_TOLERANCE = 1e-5;
+/** A side input that is this large a part of the weights themselves is not worth keeping. */
+const LARGEST_SIDE_INPUT = 0.5;
+/** Constants up to this size are read from the file once instead of being fetched at every run. */
+const LARGEST_CONSTANT = 64 * 1024;
+
+/**
+ * Prepares each layer's replay and proves it: a short passage is run through the graph with the real weights exposed, and
+ * what the replay makes of the same queries and keys has to agree. A layer where it does not is run again when it is
+ * looked at.
+ *
+ * @throws HeadlightError `graph-unsupported` where the graph's weights are not [H, T, T]
+ */
+export async function planAttention(options: AttentionPlanOptions): Promise<AttentionPlan> {
+  const { runtime, topology, sites, heads, probe, probeLength } = options;
+  const constants = readConstants(runtime, topology, sites);
+  const needed = new Set(
+    sites.flatMap(({ queries, keysTransposed, sideInputs }) => [queries, keysTransposed, ...sideInputs]),
+  );
+  const computed = [...needed].filter((name) => !constants.has(name) && !(name in probe));
+  const exposed = [...new Set([...computed, ...sites.map(({ weights }) => weights)])];
+  const run = await runPart(topology, exposed, probe);
+  const kept = new Map([...constants, ...Object.entries(probe), ...Object.entries(run)]);
+  const sessions = new Map<string, InferenceSession>();
+  const layers: LayerPlan[] = [];
+  for (const [layer, site] of sites.entries()) {
+    const weights = run[site.weights];
+    const cells = heads * probeLength * probeLength;
+    if (weights.size !== cells || weights.dims.at(-1) !== probeLength || weights.dims.at(-2) !== probeLength) {
+      throw new HeadlightError(
+        'graph-unsupported',
+        `The attention of layer ${layer} is [${weights.dims}] for ${probeLength} tokens, which is not one map for each of the ` +
+          `${heads} heads that config.json names.`,
+      );
+    }
+    const plan = isTooLarge(site, sites, kept, cells) ? null : await proven(options, site, kept, weights, sessions);
+    layers.push(plan ?? { kind: 'rerun', site });
+  }
+  const replayed = layers.flatMap(({ kind, site }) => (kind === 'replay' ? [site] : []));
+  const used = new Set(
+    replayed.flatMap(({ queries, keysTransposed, sideInputs }) => [queries, keysTransposed, ...sideInputs]),
+  );
+  return { layers, fetch: computed.filter((name) => used.has(name)), constants, sessions: [...sessions.values()] };
+}
+
+/** Runs only the part of the graph that these tensors need. */
+async function runPart(topology: Topology, exposed: readonly string[], feeds: Feeds): Promise<Record<string, Tensor>> {
+  const { model } = topology;
+  const part = instrument(model, { expose: exposed, keep: topology.ancestors(exposed) });
+  const session = await openPlainSession(part, model.file.path);
+  try {
+    return { ...(await session.run(feeds, exposed)) };
+  } catch (cause) {
+    throw new HeadlightError('graph-unsupported', `Its inner tensors cannot be fetched (${firstLine(cause)}).`, {
+      cause,
+    });
+  } finally {
+    await session.release();
+  }
+}
+
+function readConstants(
+  runtime: Runtime,
+  topology: Topology,
+  sites: readonly AttentionSite[],
+): ReadonlyMap<string, Tensor> {
+  const constants = new Map<string, Tensor>();
+  for (const name of new Set(sites.flatMap(({ sideInputs }) => sideInputs))) {
+    const stored = topology.storedConstant(name);
+    if (stored !== null && (rawByteLength(stored.dataType, stored.dims) ?? Infinity) <= LARGEST_CONSTANT) {
+      const bytes = readTensorBytes(topology.model.file, stored);
+      const tensor = bytes && tensorOfBytes(runtime, stored.dataType, stored.dims, bytes);
+      if (tensor) {
+        constants.set(name, tensor);
+      }
+    }
+  }
+  return constants;
+}
+
+/** Whether what only this layer needs beside queries and keys is about as large as its weights. */
+function isTooLarge(
+  site: AttentionSite,
+  sites: readonly AttentionSite[],
+  kept: ReadonlyMap<string, Tensor>,
+  cells: number,
+): boolean {
+  const bytes = site.sideInputs.reduce((sum, name) => {
+    const users = sites.filter(({ sideInputs }) => sideInputs.includes(name)).length;
+    return sum + (kept.get(name)!.data as Float32Array).byteLength / users;
+  }, 0);
+  return bytes > LARGEST_SIDE_INPUT * cells * Float32Array.BYTES_PER_ELEMENT;
+}
+
+/** The layer's replay, if it gives the graph's own weights. Sites of the same structure share a session. */
+async function proven(
+  { runtime, topology, heads, probeLength }: AttentionPlanOptions,
+  site: AttentionSite,
+  kept: ReadonlyMap<string, Tensor>,
+  weights: Tensor,
+  sessions: Map<string, InferenceSession>,
+): Promise<LayerPlan | null> {
+  const { model } = topology;
+  const typeOf = (name: string) => dataTypeOf(kept.get(name)!);
+  const graph = buildReplayGraph(model, site, typeOf);
+  const structure = Buffer.from(graph.bytes).toString('latin1');
+  const expected = floatData(weights);
+  const tolerance = TOLERANCE[weights.type] ?? DEFAULT_TOLERANCE;
+  try {
+    const session = sessions.get(structure) ?? (await openSmallSession(graph.bytes, model.file.path));
+    sessions.set(structure, session);
+    const replay = new LayerReplay(runtime, site, graph, session, heads);
+    if (!agree(await replay.layer(kept), expected, tolerance)) {
+      return null;
+    }
+    const cells = probeLength * probeLength;
+    for (const head of new Set([0, heads - 1])) {
+      const alone = await replay.head(kept, head);
+      if (alone !== null && !agree(alone, expected.subarray(head * cells, (head + 1) * cells), tolerance)) {
+        return { kind: 'replay', site, graph: { ...graph, headwise: false }, session };
+      }
+    }
+    return { kind: 'replay', site, graph, session };
+  } catch (error) {
+    if (error instanceof HeadlightError && error.code === 'runtime-unavailable') {
+      throw error;
+    }
+    // An operator that does not run apart from its graph: the graph itself still gives the weights.
+    return null;
+  }
+}
+
+function agree(actual: Float32Array, expected: Float32Array, tolerance: number): boolean {
+  return (
+    actual.length === expected.length && actual.every((value, index) => Math.abs(value - expected[index]) <= tolerance)
+  );
+}

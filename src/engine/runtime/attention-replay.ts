@@ -1,0 +1,176 @@
+import type { InferenceSession, Tensor } from 'onnxruntime-node';
+import { HeadlightError } from '../../protocol/errors';
+import type { AttentionSite } from '../onnx/attention';
+import type { ReplayGraph } from '../onnx/replay-graph';
+import type { Runtime } from './providers';
+import { floatData } from './tensors';
+
+/**
+ * The attention of one run, recomputed on demand from the queries and keys that the run left behind: T × d numbers a head
+ * instead of T × T.
+ */
+export interface AttentionReplay {
+  readonly layers: number;
+  readonly heads: number;
+  /** T, in tokens. */
+  readonly length: number;
+  /** What is kept for all layers together. */
+  readonly byteLength: number;
+  /** [T, T] weights after the softmax, row by query; each row sums to 1. */
+  head(layer: number, head: number): Promise<Float32Array>;
+  /** [H, T, T] */
+  layer(layer: number): Promise<Float32Array>;
+}
+
+/** How one layer's weights are recomputed. */
+export type LayerPlan =
+  | {
+      readonly kind: 'replay';
+      readonly site: AttentionSite;
+      readonly graph: ReplayGraph;
+      readonly session: InferenceSession;
+    }
+  /** By running the whole graph once more. */
+  | { readonly kind: 'rerun'; readonly site: AttentionSite };
+
+/** Runs a layer's own nodes on kept tensors. */
+export class LayerReplay {
+  constructor(
+    private readonly runtime: Runtime,
+    private readonly site: AttentionSite,
+    private readonly graph: ReplayGraph,
+    private readonly session: InferenceSession,
+    private readonly heads: number,
+  ) {}
+
+  /** [H, T, T] */
+  async layer(kept: ReadonlyMap<string, Tensor>): Promise<Float32Array> {
+    return this.run((name) => kept.get(name)!);
+  }
+
+  /** [T, T]; null where the layer's heads cannot be computed one by one. */
+  async head(kept: ReadonlyMap<string, Tensor>, head: number): Promise<Float32Array | null> {
+    const { queries, keysTransposed } = this.site;
+    const isSplit = (name: string) => headAxis(kept.get(name)!, this.heads) !== null;
+    if (
+      !this.graph.headwise ||
+      !isSplit(queries) ||
+      !(isSplit(keysTransposed) || headCount(kept.get(keysTransposed)!) === 1)
+    ) {
+      return null;
+    }
+    return this.run((name) => this.ofHead(kept.get(name)!, head));
+  }
+
+  private async run(tensorOf: (name: string) => Tensor): Promise<Float32Array> {
+    const feeds = Object.fromEntries([...this.graph.inputs].map(([name, input]) => [input, tensorOf(name)]));
+    const results = await this.session.run(feeds);
+    return floatData(results[this.graph.output]);
+  }
+
+  /** The head's part of a tensor that has the heads on its third axis from the end; others serve every head as they are. */
+  private ofHead(tensor: Tensor, head: number): Tensor {
+    const axis = headAxis(tensor, this.heads);
+    if (axis === null) {
+      return tensor;
+    }
+    const dims = tensor.dims.with(axis, 1);
+    const size = tensor.size / this.heads;
+    const data = (tensor.data as Float32Array).subarray(head * size, (head + 1) * size);
+    return new this.runtime.Tensor(tensor.type as 'float32', data, dims);
+  }
+}
+
+/** The third axis from the end where it counts heads and everything before it is 1. */
+function headAxis({ dims }: Tensor, heads: number): number | null {
+  const axis = dims.length - 3;
+  return heads > 1 && axis >= 0 && dims[axis] === heads && dims.slice(0, axis).every((dim) => dim === 1) ? axis : null;
+}
+
+function headCount({ dims }: Tensor): number {
+  return dims.at(-3) ?? 1;
+}
+
+/** What a run left behind, and how to go on from there. */
+export interface ReplaySources {
+  readonly runtime: Runtime;
+  readonly plans: readonly LayerPlan[];
+  readonly heads: number;
+  readonly length: number;
+  /** By the tensor's name in the model's graph. */
+  readonly kept: ReadonlyMap<string, Tensor>;
+  /** [H, T, T] of a layer by another run of the model. */
+  readonly rerun: (site: AttentionSite) => Promise<Float32Array>;
+}
+
+export function createAttentionReplay({ runtime, plans, heads, length, kept, rerun }: ReplaySources): AttentionReplay {
+  let newest: { readonly layer: number; readonly weights: Float32Array } | null = null;
+  const planOf = (layer: number): LayerPlan => {
+    const plan = plans[layer];
+    if (plan === undefined) {
+      throw new HeadlightError('argument-invalid', `There is no layer ${layer}; the model has ${plans.length}.`);
+    }
+    return plan;
+  };
+  const replayOf = (plan: LayerPlan & { kind: 'replay' }) =>
+    new LayerReplay(runtime, plan.site, plan.graph, plan.session, heads);
+  const wholeLayer = async (layer: number): Promise<Float32Array> => {
+    const plan = planOf(layer);
+    return plan.kind === 'replay' ? replayOf(plan).layer(kept) : rerun(plan.site);
+  };
+  return {
+    layers: plans.length,
+    heads,
+    length,
+    byteLength: byteLengthOf(kept.values()),
+    layer: wholeLayer,
+    async head(layer, head) {
+      if (!Number.isInteger(head) || head < 0 || head >= heads) {
+        throw new HeadlightError('argument-invalid', `There is no head ${head}; each layer has ${heads}.`);
+      }
+      const plan = planOf(layer);
+      const alone = plan.kind === 'replay' ? await replayOf(plan).head(kept, head) : null;
+      if (alone !== null) {
+        return alone;
+      }
+      // Who looks at one head of such a layer looks at its neighbours next.
+      const weights: Float32Array = newest?.layer === layer ? newest.weights : await wholeLayer(layer);
+      newest = { layer, weights };
+      return weights.slice(head * length * length, (head + 1) * length * length);
+    },
+  };
+}
+
+/** Tensors may share memory. */
+function byteLengthOf(tensors: Iterable<Tensor>): number {
+  const views = new Set<ArrayBufferView>();
+  for (const { data } of tensors) {
+    if (ArrayBuffer.isView(data)) {
+      views.add(data);
+    }
+  }
+  return [...views].reduce((sum, { byteLength }) => sum + byteLength, 0);
+}
+
+/** Tensors that hold the same numbers become one: old exports cut the same triangle of a mask out for every layer. */
+export function shareEqual(tensors: ReadonlyMap<string, Tensor>, names: Iterable<string>): Map<string, Tensor> {
+  const shared = new Map(tensors);
+  const byForm = new Map<string, Tensor[]>();
+  for (const name of names) {
+    const tensor = shared.get(name)!;
+    const form = `${tensor.type} ${tensor.dims}`;
+    const others = byForm.get(form) ?? [];
+    const equal = others.find((other) => viewOf(other).equals(viewOf(tensor)));
+    if (equal === undefined) {
+      byForm.set(form, [...others, tensor]);
+    } else {
+      shared.set(name, equal);
+    }
+  }
+  return shared;
+}
+
+function viewOf({ data }: Tensor): Buffer {
+  const { buffer, byteOffset, byteLength } = data as Float32Array;
+  return Buffer.from(buffer, byteOffset, byteLength);
+}

@@ -1,0 +1,281 @@
+import type { InferenceSession, Tensor } from 'onnxruntime-node';
+import type { LoadProgress } from '../../protocol/engine';
+import { HeadlightError } from '../../protocol/errors';
+import type { DeviceChoice, DeviceStatus } from '../../protocol/model';
+import type { DecoderConfig } from '../model/config';
+import { type AttentionSite, describeMissingAttention, entryNode, findAttention } from '../onnx/attention';
+import { readModel } from '../onnx/graph';
+import { type InstrumentedModel, instrument } from '../onnx/instrument';
+import { ModelFile } from '../onnx/model-file';
+import { findResidualStream, type ResidualStream } from '../onnx/residual-stream';
+import { readSignature, type Signature } from '../onnx/signature';
+import { Topology } from '../onnx/topology';
+import { type AttentionPlan, planAttention } from './attention-plan';
+import { type AttentionReplay, createAttentionReplay, shareEqual } from './attention-replay';
+import { buildFeeds, type Feeds } from './feeds';
+import { firstLine, loadRuntime, openSession, type Runtime } from './providers';
+import { floatData } from './tensors';
+
+export type { AttentionReplay } from './attention-replay';
+
+export interface DecoderOptions {
+  /** Path of the `.onnx` file. */
+  readonly graphFile: string;
+  readonly config: DecoderConfig;
+  readonly device: DeviceChoice;
+  readonly onProgress?: (stage: LoadProgress['stage']) => void;
+}
+
+export interface ForwardOptions {
+  /** Hand out the residual stream too. */
+  readonly hiddenStates?: boolean;
+}
+
+/** One run of the model. */
+export interface ForwardPass {
+  /** T, in tokens. */
+  readonly length: number;
+  /** [T, V]; row t is the prediction of token t + 1. */
+  readonly logits: Float32Array;
+  /**
+   * L + 1 times [T, D]: the sum of the embeddings, then the residual stream after each block, the last before the final
+   * norm. Null where it was not asked for, or not found in the graph.
+   */
+  readonly hiddenStates: readonly Float32Array[] | null;
+  /** Null where the model's attention was not found. Keeps queries and keys, and not the logits. */
+  readonly attention: AttentionReplay | null;
+}
+
+interface Parts {
+  readonly runtime: Runtime;
+  readonly graphFile: string;
+  readonly config: DecoderConfig;
+  readonly signature: Signature;
+  readonly parameters: number;
+  readonly session: InferenceSession;
+  readonly device: DeviceStatus;
+  readonly stream: ResidualStream;
+  readonly attention: AttentionPlan | { readonly unavailable: string };
+  /** The graph with those layers' weights as outputs that cannot be replayed; null where there are none. */
+  readonly rerunModel: InstrumentedModel | null;
+}
+
+/** A passage to try a model with at load. */
+const PROBE_LENGTH = 10;
+
+/** A loaded model. */
+export class Decoder {
+  private rerunSession: Promise<InferenceSession> | null = null;
+
+  private constructor(private readonly parts: Parts) {}
+
+  /**
+   * Reads the graph, finds its attention, starts it and tries it on a short passage.
+   *
+   * @throws HeadlightError `model-missing`, `model-invalid`, `graph-unsupported`, `tokenizer-mismatch` where the logits
+   * are of another vocabulary than the configuration's, `device-unavailable`, `runtime-unavailable`
+   */
+  static async open({ graphFile, config, device, onProgress }: DecoderOptions): Promise<Decoder> {
+    onProgress?.('reading');
+    const file = ModelFile.open(graphFile);
+    try {
+      const model = readModel(file);
+      onProgress?.('analysing');
+      const topology = new Topology(model);
+      const signature = readSignature(model);
+      const layers = findAttention(topology);
+      const missing = describeMissingAttention(topology, layers, config.layers);
+      const sites = layers.flatMap((layer) => (layer.kind === 'decomposed' ? [layer.site] : []));
+      const stream = findResidualStream(topology, layers.map(entryNode), signature.tokens, signature.logits);
+      onProgress?.('starting');
+      const runtime = await loadRuntime();
+      const probeIds = Uint32Array.from(
+        { length: Math.min(PROBE_LENGTH, config.contextLength) },
+        (_, index) => (index * 7919) % config.vocabSize,
+      );
+      const probe = buildFeeds(runtime, signature, config, probeIds);
+      const { heads } = config;
+      const attention =
+        missing === null
+          ? await planAttention({ runtime, topology, sites, heads, probe, probeLength: probeIds.length }).catch(
+              unavailable,
+            )
+          : { unavailable: missing };
+      const fetched = 'unavailable' in attention ? [] : attention.fetch;
+      const rerun = 'unavailable' in attention ? [] : attention.layers.filter(({ kind }) => kind === 'rerun');
+      const expose = [...fetched, ...(stream.found ? stream.tensors : [])];
+      const opened = await openSession(instrument(model, { expose }), device, graphFile);
+      const decoder = new Decoder({
+        runtime,
+        graphFile,
+        config,
+        signature,
+        parameters: model.parameters,
+        ...opened,
+        stream,
+        attention,
+        rerunModel: rerun.length === 0 ? null : instrument(model, { expose: rerun.map(({ site }) => site.weights) }),
+      });
+      await decoder.forward(probeIds);
+      return decoder;
+    } finally {
+      file.close();
+    }
+  }
+
+  /** Where it runs. */
+  get device(): DeviceStatus {
+    return this.parts.device;
+  }
+
+  /** Numbers in the model's floating-point weights. */
+  get parameters(): number {
+    return this.parts.parameters;
+  }
+
+  /** Why no attention can be shown, as a sentence; null where every layer's was found. */
+  get attentionUnavailable(): string | null {
+    const { attention } = this.parts;
+    return 'unavailable' in attention ? attention.unavailable : null;
+  }
+
+  /** Layers whose attention takes another run of the model each time it is looked at, because no replay gives it. */
+  get rerunLayers(): readonly number[] {
+    const { attention } = this.parts;
+    return 'unavailable' in attention
+      ? []
+      : attention.layers.flatMap(({ kind }, layer) => (kind === 'rerun' ? [layer] : []));
+  }
+
+  /** Why there are no hidden states, as a sentence; null where the residual stream was found. */
+  get hiddenStatesUnavailable(): string | null {
+    const { stream } = this.parts;
+    return stream.found ? null : stream.why;
+  }
+
+  /**
+   * Runs the model over a passage.
+   *
+   * @param ids [T], each below the vocabulary's size
+   * @throws HeadlightError `text-empty`, `text-too-long` beyond the model's context, `argument-invalid`
+   */
+  async forward(ids: Uint32Array, { hiddenStates = false }: ForwardOptions = {}): Promise<ForwardPass> {
+    const { runtime, config, signature, session, stream, attention, graphFile } = this.parts;
+    checkIds(ids, config);
+    const length = ids.length;
+    const feeds = buildFeeds(runtime, signature, config, ids);
+    const streamTensors = hiddenStates && stream.found ? stream.tensors : [];
+    const kept = 'unavailable' in attention ? [] : attention.fetch;
+    const results = await run(session, feeds, [signature.logits, ...kept, ...streamTensors], graphFile);
+    const logits = logitsOf(results[signature.logits], length, this.parts);
+    return {
+      length,
+      logits,
+      hiddenStates: streamTensors.length === 0 ? null : streamTensors.map((name) => floatData(results[name])),
+      attention: 'unavailable' in attention ? null : this.replay(attention, ids, feeds, results),
+    };
+  }
+
+  /** Gives the model's memory back. Replays of its passes no longer work. */
+  async dispose(): Promise<void> {
+    const { session, attention } = this.parts;
+    const rerun = await this.rerunSession?.catch(() => null);
+    const replays = 'unavailable' in attention ? [] : attention.sessions;
+    await Promise.all([session, ...replays, ...(rerun ? [rerun] : [])].map((opened) => opened.release()));
+  }
+
+  private replay(
+    plan: AttentionPlan,
+    ids: Uint32Array,
+    feeds: Feeds,
+    results: Readonly<Record<string, Tensor>>,
+  ): AttentionReplay {
+    const { runtime, config } = this.parts;
+    const sites = plan.layers.flatMap(({ kind, site }) => (kind === 'replay' ? [site] : []));
+    const sideInputs = new Set(sites.flatMap((site) => site.sideInputs));
+    const kept = new Map(plan.constants);
+    for (const name of plan.fetch) {
+      kept.set(name, results[name]);
+    }
+    for (const name of sideInputs) {
+      if (name in feeds) {
+        kept.set(name, feeds[name]);
+      }
+    }
+    return createAttentionReplay({
+      runtime,
+      plans: plan.layers,
+      heads: config.heads,
+      length: ids.length,
+      kept: shareEqual(kept, sideInputs),
+      rerun: (site) => this.rerun(site, ids),
+    });
+  }
+
+  /** [H, T, T] */
+  private async rerun({ weights }: AttentionSite, ids: Uint32Array): Promise<Float32Array> {
+    const { runtime, graphFile, signature, config, rerunModel, device } = this.parts;
+    this.rerunSession ??= openSession(rerunModel!, device.device, graphFile).then(({ session }) => session);
+    const feeds = buildFeeds(runtime, signature, config, ids);
+    const results = await run(await this.rerunSession, feeds, [weights], graphFile);
+    return floatData(results[weights]);
+  }
+}
+
+function unavailable(error: unknown): { readonly unavailable: string } {
+  if (error instanceof HeadlightError && error.code === 'graph-unsupported') {
+    return { unavailable: error.message };
+  }
+  throw error;
+}
+
+async function run(
+  session: InferenceSession,
+  feeds: Feeds,
+  fetch: readonly string[],
+  graphFile: string,
+): Promise<Readonly<Record<string, Tensor>>> {
+  try {
+    return await session.run(feeds, [...new Set(fetch)]);
+  } catch (cause) {
+    throw new HeadlightError('internal', `${graphFile} stopped while it was run (${firstLine(cause)}).`, { cause });
+  }
+}
+
+function checkIds(ids: Uint32Array, { contextLength, vocabSize }: DecoderConfig): void {
+  if (ids.length === 0) {
+    throw new HeadlightError('text-empty', 'There are no tokens to run; give the model at least one.');
+  }
+  if (ids.length > contextLength) {
+    throw new HeadlightError(
+      'text-too-long',
+      `${ids.length} tokens are more than the ${contextLength} that this model can read; shorten the passage.`,
+    );
+  }
+  const unknown = ids.find((id) => id >= vocabSize);
+  if (unknown !== undefined) {
+    throw new HeadlightError(
+      'argument-invalid',
+      `There is no token ${unknown}: the model's vocabulary ends at ${vocabSize - 1}.`,
+    );
+  }
+}
+
+/** [T, V] out of [1, T, V]. */
+function logitsOf(tensor: Tensor, length: number, { config, graphFile }: Parts): Float32Array {
+  const vocabSize = tensor.dims.at(-1);
+  if (vocabSize !== config.vocabSize) {
+    throw new HeadlightError(
+      'tokenizer-mismatch',
+      `${graphFile} gives logits for ${vocabSize} tokens but config.json says vocab_size ${config.vocabSize}; use a ` +
+        'configuration and a graph of the same model.',
+    );
+  }
+  if (tensor.size !== length * vocabSize) {
+    throw new HeadlightError(
+      'graph-unsupported',
+      `${graphFile} gives logits [${tensor.dims}] for ${length} tokens; choose an export that gives them for every position.`,
+    );
+  }
+  return floatData(tensor);
+}

@@ -1,0 +1,81 @@
+import type { Tensor } from 'onnxruntime-node';
+import { HeadlightError } from '../../protocol/errors';
+import type { DecoderConfig } from '../model/config';
+import { DataType } from '../onnx/data-type';
+import type { GraphInput, Signature } from '../onnx/signature';
+import type { Runtime } from './providers';
+
+export type Feeds = Readonly<Record<string, Tensor>>;
+
+/**
+ * Everything a graph asks for to read these tokens from the start, with nothing in its cache.
+ *
+ * @param ids [T]
+ */
+export function buildFeeds({ Tensor }: Runtime, { inputs }: Signature, config: DecoderConfig, ids: Uint32Array): Feeds {
+  const length = ids.length;
+  const positions = ids.map((_, index) => index);
+  const numbers = ({ info }: GraphInput, values: Uint32Array, dims: readonly number[]) => {
+    switch (info.elementType) {
+      case DataType.Int64:
+        return new Tensor('int64', BigInt64Array.from(values, BigInt), dims);
+      case DataType.Int32:
+        return new Tensor('int32', Int32Array.from(values), dims);
+      case DataType.Bool:
+        return new Tensor('bool', Uint8Array.from(values), dims);
+      default:
+        return new Tensor('float32', Float32Array.from(values), dims);
+    }
+  };
+  const feed = (input: GraphInput): Tensor => {
+    switch (input.role) {
+      case 'tokens':
+        return numbers(input, ids, [1, length]);
+      case 'attention-mask':
+        return numbers(input, new Uint32Array(length).fill(1), [1, length]);
+      case 'positions':
+        return numbers(input, positions, [1, length]);
+      case 'token-types':
+        return numbers(input, new Uint32Array(length), [1, length]);
+      case 'cache-positions':
+        return numbers(input, positions, [length]);
+      case 'logits-to-keep':
+        return numbers(input, new Uint32Array(1), input.info.dims?.length === 1 ? [1] : []);
+      case 'use-cache':
+        return numbers(input, new Uint32Array(1), [1]);
+      case 'past':
+        return emptyPast({ Tensor }, input, config);
+    }
+  };
+  return Object.fromEntries(inputs.map((input) => [input.info.name, feed(input)]));
+}
+
+/** Keys or values of no token: the axis of the sequence has a length of 0, all others are as the graph declares them. */
+function emptyPast({ Tensor }: Pick<Runtime, 'Tensor'>, { info }: GraphInput, config: DecoderConfig): Tensor {
+  const declared = info.dims ?? [];
+  let openAxes = 0;
+  const dims = declared.map((dim) => {
+    if (typeof dim === 'number') {
+      return dim;
+    }
+    openAxes++;
+    const name = (dim ?? '').toLowerCase();
+    if (/head/.test(name)) {
+      return config.kvHeads;
+    }
+    if (/seq|past|len|cache|total|context/.test(name)) {
+      return 0;
+    }
+    return openAxes === 1 || /batch/.test(name) ? 1 : 0;
+  });
+  if (!dims.includes(0)) {
+    throw new HeadlightError(
+      'graph-unsupported',
+      `The graph's input "${info.name}" [${declared.map((dim) => dim ?? '?').join(', ')}] has no axis that can be empty, so ` +
+        'that no text can be started; export the model with a cache of open length.',
+    );
+  }
+  return info.elementType === DataType.Float16
+    ? new Tensor('float16', new Uint16Array(), dims)
+    : new Tensor('float32', new Float32Array(), dims);
+}
