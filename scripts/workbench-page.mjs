@@ -23,7 +23,9 @@ const CALM_SETTINGS = {
   'security.workspace.trust.startupPrompt': 'never',
   'telemetry.telemetryLevel': 'off',
   'update.mode': 'none',
+  'window.autoDetectColorScheme': false,
   'window.menuBarVisibility': 'compact',
+  'workbench.colorTheme': 'Dark Modern',
   'workbench.secondarySideBar.defaultVisibility': 'hidden',
   'workbench.startupEditor': 'none',
   'workbench.tips.enabled': false,
@@ -39,6 +41,7 @@ const CALM_SETTINGS = {
  * @property {Record<string, unknown>} [settings] The user's.
  * @property {string | null} [extension] Folder of the extension under test, the project's by default; null loads none.
  * @property {Record<string, string>} [env] For the server and the extension host.
+ * @property {(folder: string) => void} [fill] Puts more into the workspace before it is opened.
  * @property {{ width: number, height: number }} [viewport]
  */
 
@@ -49,7 +52,6 @@ const CALM_SETTINGS = {
  * @property {string} data The server's folder.
  * @property {string} serverLog
  * @property {Promise<number>} testsEnded Exit code of the tests in the extension host.
- * @property {(settings: Record<string, unknown>) => void} setSettings Replaces the user's settings, live.
  * @property {() => Promise<void>} close
  */
 
@@ -66,6 +68,7 @@ export async function openWorkbench({
   settings = {},
   extension = root,
   env,
+  fill = () => {},
   viewport = { width: 1600, height: 1000 },
 }) {
   sweep(runs, isAlive);
@@ -73,12 +76,10 @@ export async function openWorkbench({
   const data = path.join(home, 'server');
   const folder = path.join(home, 'workspace');
   cpSync(path.join(root, 'samples'), folder, { recursive: true });
-  const setSettings = (/** @type {Record<string, unknown>} */ changed) => {
-    const file = path.join(data, 'data', 'User', 'settings.json');
-    mkdirSync(path.dirname(file), { recursive: true });
-    writeFileSync(file, JSON.stringify({ ...CALM_SETTINGS, ...changed }, null, 2));
-  };
-  setSettings(settings);
+  fill(folder);
+  const user = path.join(data, 'data', 'User');
+  mkdirSync(user, { recursive: true });
+  writeFileSync(path.join(user, 'settings.json'), JSON.stringify({ ...CALM_SETTINGS, ...settings }, null, 2));
   const [installation, executablePath] = [await installServer(release), await installChromium()];
   const server = await startServer(installation, {
     data,
@@ -108,7 +109,7 @@ export async function openWorkbench({
     const query = new URLSearchParams({ folder: path.posix.join('/', folder.replaceAll('\\', '/')) });
     await page.goto(`http://127.0.0.1:${server.port}/?${query}`, { timeout: LOADS_WITHIN_MS });
     await page.locator('.monaco-workbench').waitFor({ timeout: LOADS_WITHIN_MS });
-    return { page, folder, data, serverLog: server.log, testsEnded, setSettings, close };
+    return { page, folder, data, serverLog: server.log, testsEnded, close };
   } catch (error) {
     await close();
     throw error;

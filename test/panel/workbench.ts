@@ -1,0 +1,187 @@
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
+import type { Frame, Locator, Page } from 'playwright-core';
+import { artifacts } from '../../scripts/project.mjs';
+import { NEWEST } from '../../scripts/vscode-server.mjs';
+import { type OpenWorkbench, openWorkbench } from '../../scripts/workbench-page.mjs';
+
+export interface WorkbenchSetup {
+  /** Of the suite; its pictures are named for it. */
+  readonly name: string;
+  /** The user's settings, on top of those that keep the workbench calm. */
+  readonly settings?: Record<string, unknown>;
+  /** Whether every workspace is trusted without a question; true unless told. */
+  readonly trusted?: boolean;
+  readonly viewport?: { width: number; height: number };
+  /** Puts more into the workspace before it is opened. */
+  readonly fill?: (folder: string) => void;
+}
+
+/** A place in a document as the status bar counts it: lines and columns from 1. */
+export interface Place {
+  readonly line: number;
+  readonly column: number;
+}
+
+export type Theme = 'dark' | 'light' | 'high contrast' | 'high contrast light';
+
+/** As the list of colour themes names them, and the class that the workbench then has. */
+const THEMES: Record<Theme, { label: string; mark: string }> = {
+  dark: { label: 'Dark Modern', mark: 'vs-dark' },
+  light: { label: 'Light Modern', mark: 'vs' },
+  'high contrast': { label: 'Dark High Contrast', mark: 'hc-black' },
+  'high contrast light': { label: 'Light High Contrast', mark: 'hc-light' },
+};
+
+/** Beyond the end of every line; the editor takes the end then. */
+const END_OF_LINE = 100_000;
+
+/** How often something that will come is looked for. */
+const POLL_MS = 50;
+
+/**
+ * A real workbench, used as a person would: by keyboard and palette. Each has a server, a profile and a copy of the
+ * samples of its own.
+ */
+export class Workbench {
+  private constructor(
+    private readonly setup: WorkbenchSetup,
+    private readonly opened: OpenWorkbench,
+  ) {}
+
+  static async open(setup: WorkbenchSetup): Promise<Workbench> {
+    const opened = await openWorkbench({ release: NEWEST, ...setup });
+    const workbench = new Workbench(setup, opened);
+    // The status bar item stands there once the extension is active.
+    await workbench.statusBar.waitFor({ timeout: 60_000 });
+    return workbench;
+  }
+
+  get page(): Page {
+    return this.opened.page;
+  }
+
+  /** The workspace: a copy of samples/ that a test may change. */
+  get folder(): string {
+    return this.opened.folder;
+  }
+
+  /** Headlight's item of the status bar. */
+  get statusBar(): Locator {
+    return this.page.locator('.statusbar-item', { hasText: 'Headlight' }).first();
+  }
+
+  /** The messages on the screen. */
+  get toasts(): Locator {
+    return this.page.locator('.notifications-toasts .notification-toast');
+  }
+
+  async close(): Promise<void> {
+    await this.opened.close();
+  }
+
+  /** Opens a file of the workspace in the first editor group, with the focus in it. */
+  async openFile(name: string): Promise<void> {
+    await this.page.keyboard.press('Control+1');
+    await this.pick('Control+p', name, path.basename(name));
+    await this.page.locator('.tab.active', { hasText: path.basename(name) }).first().waitFor();
+    await this.focusEditor();
+  }
+
+  /** Puts the keyboard focus into the first editor group. */
+  async focusEditor(): Promise<void> {
+    await this.page.keyboard.press('Control+1');
+    await this.page.waitForFunction(() => document.activeElement?.closest('.monaco-editor') !== null);
+  }
+
+  /** Runs a command by the title that the palette shows, as `Headlight: Inspect Selection`. */
+  async runCommand(title: string): Promise<void> {
+    await this.pick('F1', `>${title}`, title);
+  }
+
+  /** Puts the caret at a place of the active document. */
+  async goTo({ line, column }: Place): Promise<void> {
+    await this.focusEditor();
+    await this.page.keyboard.press('Control+g');
+    const input = this.page.locator('.quick-input-widget input[type=text]');
+    await input.waitFor();
+    await input.fill(`:${line}:${column}`);
+    await this.page.keyboard.press('Enter');
+    await input.waitFor({ state: 'hidden' });
+    await this.page.locator('.statusbar-item', { hasText: `Ln ${line}, ` }).waitFor();
+  }
+
+  /** Selects from one place to another of the active document, with the caret at the latter. */
+  async select(from: Place, to: Place): Promise<void> {
+    await this.goTo(from);
+    await this.page.keyboard.press('Control+k');
+    await this.page.keyboard.press('Control+b');
+    await this.goTo(to);
+    await this.page.keyboard.press('Control+k');
+    await this.page.keyboard.press('Control+k');
+    await this.page.locator('.statusbar-item', { hasText: 'selected)' }).waitFor();
+  }
+
+  /** Selects whole lines, without the line break of the last one. */
+  async selectLines(first: number, last: number): Promise<void> {
+    await this.select({ line: first, column: 1 }, { line: last, column: END_OF_LINE });
+  }
+
+  /** The frame that Headlight's panel is drawn in, once it is there. */
+  async panel(): Promise<Frame> {
+    const deadline = Date.now() + 30_000;
+    for (;;) {
+      for (const frame of this.page.frames()) {
+        if (frame.name() === 'active-frame' && (await isPanel(frame))) {
+          return frame;
+        }
+      }
+      if (Date.now() > deadline) {
+        throw new Error("Headlight's panel did not appear");
+      }
+      await this.page.waitForTimeout(POLL_MS);
+    }
+  }
+
+  async setTheme(theme: Theme): Promise<void> {
+    const { label, mark } = THEMES[theme];
+    await this.runCommand('Preferences: Color Theme');
+    await this.choose(label, label);
+    await this.page.locator(`.monaco-workbench.${mark}`).waitFor();
+  }
+
+  /** Keeps a picture of the whole window in artifacts/. */
+  async screenshot(what: string): Promise<void> {
+    mkdirSync(artifacts, { recursive: true });
+    await this.page.screenshot({ path: path.join(artifacts, `${this.setup.name}-${what}.png`) });
+  }
+
+  /** Opens a quick pick by its keys and takes an entry of it. */
+  private async pick(keys: string, typed: string, entry: string): Promise<void> {
+    await this.page.keyboard.press(keys);
+    await this.choose(typed, entry);
+  }
+
+  /** Types into the quick pick on the screen and takes the entry of that name once it is offered. */
+  private async choose(typed: string, entry: string): Promise<void> {
+    const widget = this.page.locator('.quick-input-widget');
+    const input = widget.locator('input[type=text]');
+    await input.waitFor();
+    await input.fill(typed);
+    const label = this.page.locator('.label-name', { hasText: exactly(entry) });
+    await widget.locator('.monaco-list-row').filter({ has: label }).first().click();
+  }
+}
+
+function exactly(text: string): RegExp {
+  return new RegExp(`^${text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}$`);
+}
+
+async function isPanel(frame: Frame): Promise<boolean> {
+  try {
+    return (await frame.title()) === 'Headlight';
+  } catch {
+    // The frame was replaced while it was asked.
+    return false;
+  }
+}
