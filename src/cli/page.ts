@@ -47,9 +47,9 @@ export function renderPage(content: PageContent): string {
 function summary({ trace, loadMs, color }: PageContent): string {
   const { model, device, tokens, truncation, perplexity, meanSurprisal, timing } = trace;
   const lines = [
-    `${bold(model.name, color)} · ${model.architecture}, ${model.layers} layers × ${model.heads} heads · ${device.device}`,
+    `${bold(model.name, color)} · ${model.architecture}, ${count(model.layers, 'layer')} × ${count(model.heads, 'head')} · ${device.device}`,
     [
-      `${tokens.length} ${tokens.length === 1 ? 'token' : 'tokens'}`,
+      count(tokens.length, 'token'),
       ...(perplexity === null || meanSurprisal === null
         ? []
         : [`perplexity ${perplexity.toFixed(1)}`, `${meanSurprisal.toFixed(2)} bits a token`]),
@@ -132,6 +132,10 @@ function table(title: string, head: readonly string[], rows: readonly (readonly 
   const line = (cells: readonly string[]) =>
     `  ${cells.map((text, column) => (column === cells.length - 1 ? text : text.padStart(widths[column]))).join('  ')}`;
   return [bold(title, color), line(head), ...rows.map(line)].join('\n');
+}
+
+function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? '' : 's'}`;
 }
 
 /** Two significant digits at least: 0.4 % is not "< 0.01 %". */

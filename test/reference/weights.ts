@@ -4,10 +4,7 @@ import { type Graph, readModel } from '../../src/engine/onnx/graph';
 import { ModelFile } from '../../src/engine/onnx/model-file';
 import type { StoredTensor } from '../../src/engine/onnx/tensor';
 
-/**
- * The weights of a graph by name, in float64. Ones that are kept as int8 are read as the graph's DequantizeLinear makes
- * them: (q − zero point) · scale, one scale a channel.
- */
+/** The weights of a graph by name, in float64. Ones that are kept as int8 are cast and scaled, as the graph does it. */
 export class GraphWeights {
   private readonly cache = new Map<string, Float64Array>();
 
@@ -25,40 +22,34 @@ export class GraphWeights {
     }
   }
 
-  /** The weight of that name, whatever modules its name begins with: `wte.weight` finds `transformer.wte.weight`. */
+  /** The weight of that name; the graph may have more in front of it, and say `layers` for `h`. */
   get(name: string): Float64Array {
     let weight = this.cache.get(name);
     if (weight === undefined) {
-      weight = this.read(name);
+      weight = this.read(name, (full) => full.replace(/\blayers(?=\.\d)/, 'h').endsWith(`.${name}`));
       this.cache.set(name, weight);
     }
     return weight;
   }
 
-  private read(name: string): Float64Array {
-    const isNamed = (full: string) => full === name || full.endsWith(`.${name}`);
+  private read(name: string, isNamed: (full: string) => boolean): Float64Array {
     for (const [full, tensor] of this.graph.initializers) {
       if (isNamed(full)) {
         return this.numbers(tensor);
       }
     }
-    const node = this.graph.nodes.find(({ opType, outputs }) => opType === 'DequantizeLinear' && isNamed(outputs[0]));
-    if (node === undefined) {
-      throw new Error(`the graph has no weight ${name}`);
+    const product = this.graph.nodes.find(({ opType, outputs }) => opType === 'Mul' && isNamed(outputs[0]));
+    const cast = this.graph.nodes.find(({ outputs }) => outputs[0] === product?.inputs[0]);
+    const quantized = this.graph.initializers.get(cast?.inputs[0] ?? '');
+    const scale = this.graph.initializers.get(product?.inputs[1] ?? '');
+    if (cast?.opType !== 'Cast' || quantized === undefined || scale === undefined) {
+      throw new Error(`the graph does not have the weight ${name}`);
     }
-    const [quantized, scale, zeroPoint] = node.inputs.map((input) => this.graph.initializers.get(input));
-    const axis = node.attributes.get('axis')?.value ?? 1;
-    return this.dequantize(quantized!, this.numbers(scale!), zeroPoint && this.numbers(zeroPoint), Number(axis));
-  }
-
-  private dequantize(tensor: StoredTensor, scale: Float64Array, zeroPoint: Float64Array | undefined, axis: number) {
-    const { dims } = tensor;
-    const stride = dims.slice(axis < 0 ? dims.length + axis + 1 : axis + 1).reduce((product, dim) => product * dim, 1);
-    const channels = dims.at(axis)!;
-    return this.numbers(tensor).map((quantized, i) => {
-      const channel = scale.length === 1 ? 0 : Math.floor(i / stride) % channels;
-      return (quantized - (zeroPoint?.[channel] ?? 0)) * scale[channel];
-    });
+    // The scale is [rows, 1] or [1, columns].
+    const [, columns] = quantized.dims;
+    const perRow = scale.dims[0] > 1;
+    const scales = this.numbers(scale);
+    return this.numbers(quantized).map((value, i) => value * scales[perRow ? Math.floor(i / columns) : i % columns]);
   }
 
   private numbers({ name, dataType, data }: StoredTensor): Float64Array {
@@ -72,8 +63,6 @@ export class GraphWeights {
         return Float64Array.from({ length: length / 4 }, (_, i) => bytes.readFloatLE(4 * i));
       case DataType.Int8:
         return Float64Array.from(bytes, (byte) => (byte << 24) >> 24);
-      case DataType.Uint8:
-        return Float64Array.from(bytes);
       default:
         throw new Error(`the weight ${name} has data type ${dataType}`);
     }

@@ -3,23 +3,6 @@
  * bytes in order for U+0100 and up (so a space is Ġ).
  */
 const CHARACTER_OF_BYTE: readonly string[] = alphabet();
-const BYTE_OF_CHARACTER: ReadonlyMap<string, number> = new Map(
-  CHARACTER_OF_BYTE.map((character, byte) => [character, byte]),
-);
-
-/** The bytes that a token of a `tokenizer.json` stands for, or null where it is not written in the byte-level alphabet. */
-export function byteLevelBytes(token: string): Uint8Array | null {
-  const bytes = new Uint8Array(token.length);
-  for (let i = 0; i < token.length; i++) {
-    const byte = BYTE_OF_CHARACTER.get(token[i]);
-    if (byte === undefined) {
-      return null;
-    }
-    bytes[i] = byte;
-  }
-  return bytes;
-}
-
 /** Bytes as a `tokenizer.json` writes them. */
 export function byteLevelText(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => CHARACTER_OF_BYTE[byte]).join('');

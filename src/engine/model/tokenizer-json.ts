@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto';
 import { HeadlightError } from '../../protocol/errors';
-import { byteLevelBytes } from './byte-level';
+import { byteLevelText } from './byte-level';
 import { ENCODING_NAMES, type Encoding, type EncodingName, openEncoding } from './encoding';
 import { readJson } from './json-file';
+
+/** `"a b"`, or since 2024 `["a", "b"]`. */
+type Merge = string | readonly [string, string];
 
 /** The parts of a Hugging Face `tokenizer.json` that decide which ids a text becomes. */
 interface TokenizerJson {
@@ -12,8 +15,7 @@ interface TokenizerJson {
   readonly model: {
     readonly type?: string;
     readonly vocab: Readonly<Record<string, number>>;
-    /** `"a b"`, or since 2024 `["a", "b"]`. */
-    readonly merges?: readonly (string | readonly [string, string])[];
+    readonly merges?: readonly Merge[];
     readonly dropout?: number | null;
     readonly continuing_subword_prefix?: string | null;
     readonly end_of_word_suffix?: string | null;
@@ -99,7 +101,7 @@ export async function recogniseEncoding(file: string): Promise<Encoding> {
   }
   const special = new Map((json.added_tokens ?? []).map(({ id, content }) => [id, content]));
   const encoding = await openEncoding(variantOf(known.encoding, special));
-  if (!hasVocabulary(encoding, model.vocab, special)) {
+  if (!hasVocabulary(encoding, model.vocab, model.merges, special)) {
     throw unsupported(file, `it has the merges of ${known.encoding}, but other ids`);
   }
   const ordinary = json.added_tokens?.find(({ id, special }) => special !== true && !encoding.specialTokens.has(id));
@@ -113,7 +115,7 @@ export async function recogniseEncoding(file: string): Promise<Encoding> {
 }
 
 /** The fingerprint of a list of merges. */
-export function mergesDigest(merges: readonly (string | readonly [string, string])[]): string {
+export function mergesDigest(merges: readonly Merge[]): string {
   const lines = merges.map((merge) => (Array.isArray(merge) ? merge.join(' ') : String(merge)));
   return createHash('sha256')
     .update(`${lines.join('\n')}\n`)
@@ -162,25 +164,32 @@ function variantOf(encoding: EncodingName, special: ReadonlyMap<number, string>)
   return encoding;
 }
 
-/** Whether a vocabulary's entries are all of the encoding's tokens, each with its id, and special tokens. */
+/**
+ * Whether a vocabulary has all of the encoding's tokens, each with its id, and besides them special tokens only. The
+ * merges, known to be the encoding's, spell the tokens: the n-th makes the n-th token of more than one byte.
+ */
 function hasVocabulary(
-  encoding: Encoding,
+  { vocabulary }: Encoding,
   vocab: Readonly<Record<string, number>>,
+  merges: readonly Merge[],
   special: ReadonlyMap<number, string>,
 ): boolean {
-  let ordinary = 0;
-  for (const token in vocab) {
-    const id = vocab[token];
-    if (special.get(id) === token) {
-      continue;
+  let merge = 0;
+  for (let id = 0; id < vocabulary.size; id++) {
+    const bytes = vocabulary.bytesOf(id);
+    if (bytes.length > 0) {
+      const token = bytes.length === 1 ? byteLevelText(bytes) : partsOf(merges[merge++]).join('');
+      if (vocab[token] !== id) {
+        return false;
+      }
     }
-    const bytes = byteLevelBytes(token);
-    if (bytes === null || encoding.vocabulary.find(bytes, 0, bytes.length) !== id) {
-      return false;
-    }
-    ordinary++;
   }
-  return ordinary === encoding.vocabulary.used;
+  const specialEntries = [...special].filter(([id, content]) => vocab[content] === id);
+  return Object.keys(vocab).length === vocabulary.used + specialEntries.length;
+}
+
+function partsOf(merge: Merge): readonly string[] {
+  return typeof merge === 'string' ? merge.split(' ') : merge;
 }
 
 /** Whether the parts that are read have the shape they are read with. */

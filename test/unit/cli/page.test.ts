@@ -70,7 +70,7 @@ describe('page', () => {
   const line = (start: string) => page.split('\n').find((one) => one.trimStart().startsWith(start)) ?? '';
 
   it('names the model and what was measured', () => {
-    assert.match(page, /^tiny · gpt2, 1 layers × 2 heads · cpu\n3 tokens · perplexity 16\.0 · 4\.00 bits a token · /);
+    assert.match(page, /^tiny · gpt2, 1 layer × 2 heads · cpu\n3 tokens · perplexity 16\.0 · 4\.00 bits a token · /);
     assert.match(page, /loaded in 100 ms, run in 10 ms/);
     assert.match(page, /The text has 20 tokens; the last 3 were read/);
   });
