@@ -13,7 +13,6 @@ const shared = {
   absWorkingDir: root,
   bundle: true,
   metafile: true,
-  sourcemap: 'linked',
   logLevel: 'warning',
   legalComments: 'none',
   target: 'node20',
@@ -131,10 +130,13 @@ async function testFiles(name, ending) {
  * Files that are being used by a running Headlight stay in their place unless they changed: what is no longer part of
  * the bundles goes after the build, not before.
  * @param {{ tests?: boolean, minify?: boolean, outdir?: string }} [options]
+ * @returns {Promise<{ sources: string[] }>} Every file that went into the bundles, relative to the root.
  */
 export async function buildAll({ tests = false, minify = false, outdir = 'dist' } = {}) {
   const bundles = [...product(outdir, minify), ...(tests ? await suites(path.join(outdir, 'test')) : [])];
-  const results = await Promise.all(bundles.map((bundle) => build({ ...shared, ...bundle })));
+  // What is shipped needs no maps.
+  const sourcemap = minify ? false : 'linked';
+  const results = await Promise.all(bundles.map((bundle) => build({ ...shared, sourcemap, ...bundle })));
   const written = new Set(results.flatMap(({ metafile }) => Object.keys(metafile?.outputs ?? {})));
   const folder = path.resolve(root, outdir);
   for (const file of await filesUnder(folder)) {
@@ -142,6 +144,7 @@ export async function buildAll({ tests = false, minify = false, outdir = 'dist' 
       await rm(path.join(folder, file), { force: true });
     }
   }
+  return { sources: [...new Set(results.flatMap(({ metafile }) => Object.keys(metafile?.inputs ?? {})))] };
 }
 
 /**
