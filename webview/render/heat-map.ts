@@ -1,0 +1,91 @@
+/** Paints weights into pixels. Everything here counts in device pixels and knows no canvas. */
+
+/** Pixels in rows, memory order R, G, B, A: what `ImageData` holds. */
+export interface Pixels {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Uint32Array<ArrayBuffer>;
+}
+
+export interface HeatMapCells {
+  readonly rows: number;
+  readonly columns: number;
+  /** [rows, columns], 0–1 */
+  readonly weights: Float32Array;
+  /** Cells that stay transparent: above the diagonal, and a hidden column. */
+  readonly isEmpty: (row: number, column: number) => boolean;
+}
+
+/**
+ * Draws one rectangle a cell on a square-root scale.
+ * @param cell Side of a cell; where it is not whole, neighbours differ by one pixel.
+ * @param gap Empty pixels between cells.
+ * @param table A colour table of `colourTable`.
+ */
+export function paintCells(cells: HeatMapCells, cell: number, gap: number, table: Uint32Array): Pixels {
+  const { rows, columns, weights, isEmpty } = cells;
+  const width = Math.max(1, Math.ceil(columns * cell));
+  const height = Math.max(1, Math.ceil(rows * cell));
+  const data = new Uint32Array(width * height);
+  const last = table.length - 1;
+  const edge = (at: number) => Math.round(at * cell);
+  for (let row = 0; row < rows; row++) {
+    const top = edge(row);
+    const bottom = Math.max(top + 1, edge(row + 1) - gap);
+    const line = top * width;
+    for (let column = 0; column < columns; column++) {
+      if (isEmpty(row, column)) {
+        continue;
+      }
+      const colour = table[Math.round(Math.sqrt(Math.min(1, Math.max(0, weights[row * columns + column]))) * last)];
+      const left = edge(column);
+      data.fill(colour, line + left, line + Math.max(left + 1, edge(column + 1) - gap));
+    }
+    for (let y = top + 1; y < bottom; y++) {
+      data.copyWithin(y * width, line, line + width);
+    }
+  }
+  return { width, height, data };
+}
+
+/**
+ * Draws a thumbnail, square-root scale already applied. Where it has more cells than pixels a pixel takes the strongest
+ * of its cells, so that thin diagonals stay whole.
+ * @param values [side, side], 0–255
+ * @param pixels Side of the picture.
+ * @param hideFirst Leaves out key 0.
+ */
+export function paintThumbnail(
+  values: Uint8Array,
+  side: number,
+  pixels: number,
+  table: Uint32Array,
+  hideFirst: boolean,
+): Pixels {
+  const data = new Uint32Array(pixels * pixels);
+  const scale = (table.length - 1) / 255;
+  const step = side / pixels;
+  for (let y = 0; y < pixels; y++) {
+    const fromRow = Math.floor(y * step);
+    const toRow = Math.max(fromRow + 1, Math.floor((y + 1) * step));
+    for (let x = 0; x < pixels; x++) {
+      const fromColumn = Math.floor(x * step);
+      const toColumn = Math.max(fromColumn + 1, Math.floor((x + 1) * step));
+      if (fromColumn >= toRow) {
+        continue;
+      }
+      let strongest = 0;
+      for (let row = fromRow; row < toRow; row++) {
+        for (
+          let column = hideFirst ? Math.max(1, fromColumn) : fromColumn;
+          column < toColumn && column <= row;
+          column++
+        ) {
+          strongest = Math.max(strongest, values[row * side + column]);
+        }
+      }
+      data[y * pixels + x] = table[Math.round(strongest * scale)];
+    }
+  }
+  return { width: pixels, height: pixels, data };
+}

@@ -1,0 +1,85 @@
+/** How the panel writes numbers. Nothing is rounded to a value it does not have, such as "0.00 %" or "100 %". */
+
+const NARROW_SPACE = '\u202f';
+const counts = new Intl.NumberFormat('en-US');
+
+/** Whole numbers with thousands separators. */
+export function formatCount(count: number): string {
+  return counts.format(count);
+}
+
+/** "1 token", "43 tokens". */
+export function formatQuantity(count: number, singular: string, plural = `${singular}s`): string {
+  return `${formatCount(count)} ${count === 1 ? singular : plural}`;
+}
+
+/** A probability 0–1 in percent, three significant digits; only exactly 0 and 1 read as such. */
+export function formatPercent(probability: number): string {
+  return `${percentDigits(probability)}${NARROW_SPACE}%`;
+}
+
+function percentDigits(probability: number): string {
+  const percent = probability * 100;
+  if (probability === 0 || probability === 1 || Number.isNaN(probability)) {
+    return String(percent);
+  }
+  if (percent >= 99.95) {
+    // As many nines as it takes to stay below 100.
+    const digits = Math.min(6, Math.ceil(-Math.log10(100 - percent) + 0.31));
+    const text = percent.toFixed(digits);
+    return Number(text) < 100 ? text : '>99.9999';
+  }
+  if (percent >= 9.995) {
+    return percent.toFixed(1);
+  }
+  if (percent >= 0.0995) {
+    return percent.toFixed(2);
+  }
+  if (percent >= 0.00095) {
+    return percent.toPrecision(2);
+  }
+  return scientific(percent);
+}
+
+const SUPERSCRIPTS = '⁰¹²³⁴⁵⁶⁷⁸⁹';
+
+function scientific(value: number): string {
+  const [mantissa, exponent] = value.toExponential(1).split('e');
+  const sign = exponent.startsWith('-') ? '⁻' : '';
+  const digits = [...exponent.replace(/[+-]/, '')].map((digit) => SUPERSCRIPTS[Number(digit)]).join('');
+  return `${mantissa}·10${sign}${digits}`;
+}
+
+/** An attention weight 0–1 with three decimals; what would read 0.000 or 1.000 without being it says so. */
+export function formatWeight(weight: number): string {
+  if (weight > 0 && weight < 0.0005) {
+    return '<0.001';
+  }
+  if (weight < 1 && weight >= 0.9995) {
+    return '>0.999';
+  }
+  return weight.toFixed(3);
+}
+
+/** A statistic 0–1 with two decimals; NaN where it is not defined. */
+export function formatShare(share: number): string {
+  return Number.isNaN(share) ? '–' : share.toFixed(2);
+}
+
+/** Surprisal or entropy in bits, without the unit. */
+export function formatBits(bits: number): string {
+  if (bits > 0 && bits < 0.05) {
+    return bits < 0.005 ? '<0.01' : bits.toFixed(2);
+  }
+  return bits.toFixed(1);
+}
+
+/** Bytes as upper-case hex pairs. */
+export function formatBytes(bytes: readonly number[]): string {
+  return bytes.map((byte) => byte.toString(16).toUpperCase().padStart(2, '0')).join(' ');
+}
+
+/** A setting of the sampler with as many decimals as its step has. */
+export function formatSetting(value: number, decimals: number): string {
+  return value.toFixed(decimals);
+}

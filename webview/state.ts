@@ -1,0 +1,326 @@
+import type { HeadlightError } from '../src/protocol/errors';
+import type { PanelSnapshot, Passage } from '../src/protocol/panel';
+import type { CandidateList, HeadMatrix, HeadOverview, SamplerSettings, Trace } from '../src/protocol/trace';
+import { mostTellingHead } from './render/head-tag';
+import { contains, fitWindow, type MatrixWindow, revealCell, wholeWindow } from './render/token-window';
+
+export type ColourMode = 'splits' | 'surprisal' | 'rank' | 'attention';
+export type Display = 'matrix' | 'lines';
+export type SectionName = 'tokens' | 'attention' | 'next';
+
+export interface HeadRef {
+  readonly layer: number;
+  readonly head: number;
+}
+
+export interface Cell {
+  readonly query: number;
+  readonly key: number;
+}
+
+/** What the user set up in the panel. It survives hide and reload; parts that belong to a trace name it. */
+export interface ViewState {
+  readonly colour: ColourMode;
+  readonly display: Display;
+  readonly hideSink: boolean;
+  readonly collapsed: readonly SectionName[];
+  /** Null until the first thumbnails are there: then the one with the most to see. */
+  readonly head: HeadRef | null;
+  readonly pinned: { readonly traceId: number; readonly index: number } | null;
+  readonly window: { readonly traceId: number; readonly window: MatrixWindow } | null;
+  /** The seed of the draw; null where nothing is drawn. */
+  readonly seed: number | null;
+  readonly sampler: SamplerSettings | null;
+}
+
+const FIRST_VIEW: ViewState = {
+  colour: 'surprisal',
+  display: 'matrix',
+  hideSink: false,
+  collapsed: [],
+  head: null,
+  pinned: null,
+  window: null,
+  seed: null,
+  sampler: null,
+};
+
+/** What the engine answered about the trace named. */
+export interface Answered<T> {
+  readonly traceId: number;
+  readonly value: T;
+}
+
+export interface HeadRow extends HeadRef {
+  readonly query: number;
+  /** Weight on every token of the passage. */
+  readonly weights: Float32Array;
+}
+
+/** What the panel asks the engine for. */
+export type Question = 'overview' | 'matrix' | 'rows' | 'candidates';
+
+export interface PanelState {
+  /** Null until the editor has sent the first one. */
+  readonly snapshot: PanelSnapshot | null;
+  /** The passage that the shown trace was made of; a snapshot may already carry the next one. */
+  readonly passage: Passage | null;
+  readonly view: ViewState;
+  readonly sampler: SamplerSettings;
+  /** The token under the pointer in the token section or its profile. */
+  readonly hovered: number | null;
+  /** The token that the editor's caret or pointer stands in. */
+  readonly revealed: number | null;
+  /** The crosshair of the matrix. */
+  readonly cursor: Cell | null;
+  /** The head under the pointer in the grid: shown instead of the selected one. */
+  readonly preview: HeadRef | null;
+  /** Rows and columns that the matrix can show; 0 until it was laid out. */
+  readonly resolution: number;
+  readonly overview: Answered<HeadOverview> | null;
+  readonly matrix: Answered<HeadMatrix> | null;
+  readonly rows: Answered<readonly HeadRow[]> | null;
+  readonly candidates: Answered<CandidateList> | null;
+  readonly failures: Readonly<Partial<Record<Question, HeadlightError>>>;
+  /** What a screen reader should say next. */
+  readonly announcement: string;
+}
+
+const NEUTRAL_SAMPLER: SamplerSettings = { temperature: 1, topK: 0, topP: 1, minP: 0 };
+
+/** The trace that is shown: the present one, or the previous one while a new one is made. */
+export function traceOf(state: PanelState): Trace | null {
+  const status = state.snapshot?.status;
+  if (status?.kind === 'ready') {
+    return status.trace;
+  }
+  return status?.kind === 'working' && state.passage !== null ? status.previous : null;
+}
+
+/** The head whose matrix is shown. */
+export function shownHead(state: PanelState): HeadRef | null {
+  return state.preview ?? selectedHead(state);
+}
+
+/** The head that is chosen; null where there is none yet, or the model has no such head. */
+export function selectedHead(state: PanelState): HeadRef | null {
+  const trace = traceOf(state);
+  if (trace === null || !trace.attention.available) {
+    return null;
+  }
+  const { head } = state.view;
+  return head !== null && head.layer < trace.attention.layers && head.head < trace.attention.heads ? head : null;
+}
+
+/** The pinned token; the last one where the user pinned none in this passage. */
+export function pinnedToken(state: PanelState): number | null {
+  const trace = traceOf(state);
+  if (trace === null || trace.tokens.length === 0) {
+    return null;
+  }
+  const { pinned } = state.view;
+  return pinned !== null && pinned.traceId === trace.id && pinned.index < trace.tokens.length
+    ? pinned.index
+    : trace.tokens.length - 1;
+}
+
+/** The query token whose row is lit and listed. */
+export function focusedQuery(state: PanelState): number | null {
+  return state.hovered ?? state.cursor?.query ?? pinnedToken(state);
+}
+
+export function matrixWindow(state: PanelState): MatrixWindow | null {
+  const trace = traceOf(state);
+  if (trace === null || trace.tokens.length === 0) {
+    return null;
+  }
+  const { window } = state.view;
+  return window !== null && window.traceId === trace.id
+    ? fitWindow(window.window, trace.tokens.length)
+    : wholeWindow(trace.tokens.length);
+}
+
+/** An answer, where it is about this trace. */
+export function answerFor<T>(answered: Answered<T> | null, trace: Trace | null): T | null {
+  return answered !== null && trace !== null && answered.traceId === trace.id ? answered.value : null;
+}
+
+/** The weights of one query of the shown head on every token, where the panel has them. */
+export function rowOfQuery(state: PanelState, query: number | null): Float32Array | null {
+  const head = shownHead(state);
+  if (head === null || query === null) {
+    return null;
+  }
+  const rows = answerFor(state.rows, traceOf(state)) ?? [];
+  const row = rows.find((candidate) => candidate.query === query && sameHead(candidate, head));
+  return row?.weights ?? rowOfMatrix(state, head, query);
+}
+
+function rowOfMatrix(state: PanelState, head: HeadRef, query: number): Float32Array | null {
+  const trace = traceOf(state);
+  const matrix = answerFor(state.matrix, trace);
+  if (trace === null || matrix === null || !sameHead(matrix, head) || !contains(matrix.queries, query)) {
+    return null;
+  }
+  if (matrix.queriesPerRow !== 1 || matrix.keysPerColumn !== 1 || matrix.columns !== trace.tokens.length) {
+    return null;
+  }
+  const from = (query - matrix.queries.from) * matrix.columns;
+  return matrix.weights.subarray(from, from + matrix.columns);
+}
+
+export function sameHead(one: HeadRef | null, other: HeadRef | null): boolean {
+  return one === other || (one !== null && other !== null && one.layer === other.layer && one.head === other.head);
+}
+
+/**
+ * The one place that holds what the panel knows. States are immutable; whoever draws keeps the state that it drew and
+ * compares.
+ */
+export class PanelStore {
+  #state: PanelState;
+  readonly #listeners = new Set<() => void>();
+
+  /** @param saved What `ViewState` an earlier page left, of any shape. */
+  constructor(saved: unknown) {
+    const view = { ...FIRST_VIEW, ...(typeof saved === 'object' ? (saved as Partial<ViewState>) : null) };
+    this.#state = {
+      snapshot: null,
+      passage: null,
+      view,
+      sampler: view.sampler ?? NEUTRAL_SAMPLER,
+      hovered: null,
+      revealed: null,
+      cursor: null,
+      preview: null,
+      resolution: 0,
+      overview: null,
+      matrix: null,
+      rows: null,
+      candidates: null,
+      failures: {},
+      announcement: '',
+    };
+  }
+
+  get state(): PanelState {
+    return this.#state;
+  }
+
+  /** Calls back after every change. */
+  subscribe(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  update(change: Partial<PanelState>): void {
+    this.#state = { ...this.#state, ...change };
+    for (const listener of [...this.#listeners]) {
+      listener();
+    }
+  }
+
+  updateView(change: Partial<ViewState>): void {
+    this.update({ view: { ...this.#state.view, ...change } });
+  }
+
+  /** Takes what the editor says. What belonged to an older trace goes, unless that one stays on the screen. */
+  receive(snapshot: PanelSnapshot): void {
+    const before = traceOf(this.#state);
+    const passage =
+      snapshot.status.kind === 'ready'
+        ? snapshot.passage
+        : snapshot.status.kind === 'working'
+          ? this.#state.passage
+          : null;
+    const after = traceOf({ ...this.#state, snapshot, passage });
+    const change: Partial<PanelState> =
+      before?.id === after?.id ? {} : { hovered: null, revealed: null, cursor: null, preview: null, failures: {} };
+    // The editor's sampler is where a new panel starts. From then on it is changed here only, and what a snapshot
+    // carries may be older.
+    const starts = this.#state.snapshot === null && this.#state.view.sampler === null;
+    this.update({ ...change, snapshot, passage, ...(starts ? { sampler: snapshot.sampler } : {}) });
+  }
+
+  takeOverview(trace: Trace, value: HeadOverview): void {
+    const change = { overview: { traceId: trace.id, value } };
+    const head = selectedHead(this.#state) ?? mostTellingHead(value);
+    this.update({ ...change, view: { ...this.#state.view, head } });
+  }
+
+  toggleSection(name: SectionName): void {
+    const { collapsed } = this.#state.view;
+    this.updateView({
+      collapsed: collapsed.includes(name) ? collapsed.filter((other) => other !== name) : [...collapsed, name],
+    });
+  }
+
+  hover(index: number | null): void {
+    if (this.#state.hovered !== index) {
+      this.update({ hovered: index });
+    }
+  }
+
+  pin(index: number): void {
+    const trace = traceOf(this.#state);
+    if (trace !== null) {
+      const pinned = { traceId: trace.id, index: Math.min(trace.tokens.length - 1, Math.max(0, index)) };
+      this.update({ cursor: null, view: { ...this.#state.view, pinned } });
+    }
+  }
+
+  selectHead(head: HeadRef): void {
+    this.update({ preview: null, view: { ...this.#state.view, head } });
+  }
+
+  previewHead(head: HeadRef | null): void {
+    if (!sameHead(this.#state.preview, head)) {
+      this.update({ preview: head });
+    }
+  }
+
+  /** Goes so many layers and heads on, around at the ends. */
+  stepHead(layers: number, heads: number): void {
+    const trace = traceOf(this.#state);
+    const from = selectedHead(this.#state);
+    if (trace?.attention.available && from !== null) {
+      const around = (value: number, count: number) => (value + count) % count;
+      this.selectHead({
+        layer: around(from.layer + layers, trace.attention.layers),
+        head: around(from.head + heads, trace.attention.heads),
+      });
+    }
+  }
+
+  /** Puts the crosshair on a cell; the window follows it. */
+  moveCursor(cursor: Cell | null): void {
+    const window = matrixWindow(this.#state);
+    if (cursor === null || window === null) {
+      this.update({ cursor: null });
+      return;
+    }
+    const revealed = revealCell(window, cursor.query, cursor.key);
+    this.update({ cursor });
+    if (revealed !== window && (revealed.queries !== window.queries || revealed.keys !== window.keys)) {
+      this.showWindow(revealed);
+    }
+  }
+
+  /** Shows a part of the matrix; null shows all of it. */
+  showWindow(window: MatrixWindow | null): void {
+    const trace = traceOf(this.#state);
+    if (trace !== null) {
+      this.updateView({
+        window: window === null ? null : { traceId: trace.id, window: fitWindow(window, trace.tokens.length) },
+      });
+    }
+  }
+
+  setSampler(sampler: SamplerSettings): void {
+    this.update({ sampler, view: { ...this.#state.view, sampler } });
+  }
+
+  announce(announcement: string): void {
+    this.update({ announcement });
+  }
+}

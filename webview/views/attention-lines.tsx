@@ -1,0 +1,231 @@
+import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
+import { usePalette, usePanel, useSelected } from '../panel-context';
+import { type AttentionLine, linesOf } from '../render/attention-lines';
+import type { MatrixRoom } from '../render/matrix-geometry';
+import { formatWeight } from '../render/number-format';
+import type { Palette } from '../render/theme';
+import { contains } from '../render/token-window';
+import { shortLabel } from '../render/visible-text';
+import { fitCanvas } from './canvas';
+import { HEAD_KEYS } from './head-keys';
+import { cellValue, moveByKey } from './matrix-cursor';
+import type { ShownMatrix } from './shown-matrix';
+
+const HEADINGS = 22;
+const MARGIN = 84;
+const WIDEST = 520;
+const ROW = 10.4;
+const LABEL_CHARACTERS = 13;
+
+interface LinesGeometry {
+  readonly width: number;
+  readonly height: number;
+  /** Height of a row at the left, of a column at the right: both sides span the same height. */
+  readonly row: number;
+  readonly column: number;
+}
+
+/** The chosen head as lines from each query at the left to the keys that it reads from at the right. */
+export function AttentionLines({ shown, room }: { shown: ShownMatrix; room: MatrixRoom }) {
+  const { store } = usePanel();
+  const palette = usePalette();
+  const base = useRef<HTMLCanvasElement>(null);
+  const overlay = useRef<HTMLCanvasElement>(null);
+  const hideSink = useSelected((state) => state.view.hideSink);
+  const { matrix, labels } = shown;
+  const geometry = useMemo(() => linesGeometry(shown, room), [matrix, room.width, room.height]);
+  const { lines } = useMemo(() => linesOf(matrix, hideSink), [matrix, hideSink]);
+
+  useLayoutEffect(() => {
+    const draw = () => {
+      const context = fitCanvas(base.current!, geometry.width, geometry.height);
+      context.strokeStyle = palette.data;
+      context.lineWidth = 1.2;
+      for (const line of lines) {
+        context.globalAlpha = Math.min(1, line.weight * 0.85);
+        trace(context, geometry, line);
+      }
+      context.globalAlpha = 1;
+    };
+    const focusedRow = () => rowInFocus(shown, store.state.hovered ?? store.state.cursor?.query ?? null);
+    const drawFocus = () => {
+      const context = fitCanvas(overlay.current!, geometry.width, geometry.height);
+      const row = focusedRow();
+      const focused = row === null ? [] : lines.filter((line) => line.row === row);
+      drawLabels(context, geometry, shown, row, focused, palette);
+      context.strokeStyle = palette.strong;
+      context.lineWidth = 1.6;
+      for (const line of focused) {
+        context.globalAlpha = Math.min(1, line.weight * 1.2 + 0.08);
+        trace(context, geometry, line);
+      }
+      context.globalAlpha = 1;
+    };
+    draw();
+    drawFocus();
+    let { cursor, hovered } = store.state;
+    return store.subscribe(() => {
+      if (store.state.cursor !== cursor || store.state.hovered !== hovered) {
+        ({ cursor, hovered } = store.state);
+        drawFocus();
+      }
+    });
+  }, [store, shown.trace, matrix, geometry, lines, labels, palette, room.devicePixelRatio]);
+
+  const onPointerMove = (event: PointerEvent) => {
+    const row = Math.floor((event.offsetY - HEADINGS) / geometry.row);
+    if (row < 0 || row >= matrix.rows) {
+      return;
+    }
+    const strongest = lines.findLast((line) => line.row === row);
+    const query = matrix.queries.from + row * matrix.queriesPerRow;
+    const column = strongest?.column ?? Math.min(matrix.columns - 1, row);
+    const key = Math.min(query + matrix.queriesPerRow - 1, matrix.keys.from + column * matrix.keysPerColumn);
+    const { cursor } = store.state;
+    if (cursor?.query !== query || cursor.key !== key) {
+      store.update({ cursor: { query, key } });
+    }
+  };
+
+  return (
+    <div class="lines" style={{ width: `${geometry.width}px`, height: `${geometry.height}px` }}>
+      <canvas ref={base} aria-hidden="true" />
+      <canvas
+        ref={overlay}
+        class="matrix-overlay"
+        tabIndex={0}
+        role="application"
+        aria-roledescription="line diagram"
+        aria-label={`Attention lines of layer ${matrix.layer}, head ${matrix.head}`}
+        title={`Arrows move, Enter pins the query\n${HEAD_KEYS}`}
+        data-layer={matrix.layer}
+        data-head={matrix.head}
+        onPointerMove={onPointerMove}
+        onClick={() => {
+          const { cursor } = store.state;
+          if (cursor !== null) {
+            store.pin(cursor.query);
+            store.update({ cursor });
+          }
+        }}
+        onKeyDown={(event) => moveByKey(store, shown, event)}
+      />
+      <LineValue shown={shown} geometry={geometry} />
+    </div>
+  );
+}
+
+function linesGeometry({ matrix }: ShownMatrix, room: MatrixRoom): LinesGeometry {
+  const longest = Math.max(matrix.rows, matrix.columns);
+  const height = Math.min(longest * ROW, Math.max(room.height, 60 * ROW) - HEADINGS);
+  return {
+    width: Math.min(WIDEST, room.width),
+    height: HEADINGS + height + 2,
+    row: height / matrix.rows,
+    column: height / matrix.columns,
+  };
+}
+
+function rowInFocus({ matrix }: ShownMatrix, query: number | null): number | null {
+  return query === null || !contains(matrix.queries, query)
+    ? null
+    : Math.floor((query - matrix.queries.from) / matrix.queriesPerRow);
+}
+
+function trace(context: CanvasRenderingContext2D, geometry: LinesGeometry, { row, column }: AttentionLine): void {
+  const from = HEADINGS + (row + 0.5) * geometry.row;
+  const to = HEADINGS + (column + 0.5) * geometry.column;
+  const left = MARGIN;
+  const right = geometry.width - MARGIN;
+  const middle = (left + right) / 2;
+  context.beginPath();
+  context.moveTo(left, from);
+  context.bezierCurveTo(middle, from, middle, to, right, to);
+  context.stroke();
+}
+
+function drawLabels(
+  context: CanvasRenderingContext2D,
+  geometry: LinesGeometry,
+  { matrix, labels }: ShownMatrix,
+  focusedRow: number | null,
+  focused: readonly AttentionLine[],
+  palette: Palette,
+): void {
+  context.textBaseline = 'middle';
+  context.fillStyle = palette.muted;
+  context.font = `11px ${palette.uiFont}`;
+  context.textAlign = 'right';
+  context.fillText('attends from', MARGIN - 6, 8);
+  context.textAlign = 'left';
+  context.fillText('to', geometry.width - MARGIN + 6, 8);
+  const strong = new Set(focused.filter((line) => line.weight > 0.08).map((line) => line.column));
+  const side = (
+    count: number,
+    pitch: number,
+    first: number,
+    group: number,
+    isOn: (at: number) => boolean,
+    put: (text: string, y: number) => void,
+  ) => {
+    const every = Math.max(1, Math.ceil(9 / pitch));
+    const marked = Array.from({ length: count }, (_, at) => at).filter(isOn);
+    for (let at = 0; at < count; at++) {
+      const on = isOn(at);
+      const crowded = every > 1 && !on && marked.some((other) => Math.abs(other - at) < every);
+      if (on || (at % every === 0 && !crowded)) {
+        const token = first + at * group;
+        context.fillStyle = on ? palette.strong : palette.muted;
+        context.font = `${on ? 700 : 400} 9px ${palette.monoFont}`;
+        put(
+          group > 1 ? `#${token}–${token + group - 1}` : shortLabel(labels[token] ?? '', LABEL_CHARACTERS),
+          HEADINGS + (at + 0.5) * pitch,
+        );
+      }
+    }
+  };
+  context.textAlign = 'right';
+  side(
+    matrix.rows,
+    geometry.row,
+    matrix.queries.from,
+    matrix.queriesPerRow,
+    (at) => at === focusedRow,
+    (text, y) => context.fillText(text, MARGIN - 6, y),
+  );
+  context.textAlign = 'left';
+  side(
+    matrix.columns,
+    geometry.column,
+    matrix.keys.from,
+    matrix.keysPerColumn,
+    (at) => strong.has(at),
+    (text, y) => context.fillText(text, geometry.width - MARGIN + 6, y),
+  );
+}
+
+/** The weight at the crosshair, beside the key's label. */
+function LineValue({ shown, geometry }: { shown: ShownMatrix; geometry: LinesGeometry }) {
+  const cursor = useSelected((state) => (state.hovered === null ? state.cursor : null));
+  const value = cursor === null ? null : cellValue(shown.matrix, cursor);
+  if (cursor === null || value === null) {
+    return null;
+  }
+  const { matrix, labels } = shown;
+  const column = Math.floor((cursor.key - matrix.keys.from) / matrix.keysPerColumn);
+  const characters = matrix.keysPerColumn > 1 ? 9 : [...shortLabel(labels[cursor.key], LABEL_CHARACTERS)].length;
+  return (
+    <span
+      class="line-value"
+      data-query={cursor.query}
+      data-key={cursor.key}
+      data-weight={value}
+      style={{
+        left: `${geometry.width - MARGIN + 12 + characters * 5.5}px`,
+        top: `${HEADINGS + (column + 0.5) * geometry.column - 8}px`,
+      }}
+    >
+      {formatWeight(value)}
+    </span>
+  );
+}

@@ -1,0 +1,108 @@
+import { useLayoutEffect } from 'preact/hooks';
+import type { Trace } from '../../src/protocol/trace';
+import { usePanel, useSelected } from '../panel-context';
+import { attentionLayout } from '../render/attention-layout';
+import { usefulResolution } from '../render/matrix-geometry';
+import type { Display } from '../state';
+import { Checkbox } from '../ui/checkbox';
+import { Segmented } from '../ui/segmented';
+import { AttentionLines } from './attention-lines';
+import { AttentionMatrix } from './attention-matrix';
+import { useViewport } from './canvas';
+import { HeadFacts } from './head-facts';
+import { HeadGrid } from './head-grid';
+import { stepHeadByKey } from './head-keys';
+import { Failure } from './notices';
+import { Section } from './section';
+import { useShownMatrix } from './shown-matrix';
+import { WeightLegend } from './weight-legend';
+
+/** Every head small, one head large. */
+export function Attention({ trace, panelWidth }: { trace: Trace; panelWidth: number }) {
+  const { store } = usePanel();
+  const display = useSelected((state) => state.view.display);
+  const hideSink = useSelected((state) => state.view.hideSink);
+  const { attention } = trace;
+
+  if (!attention.available) {
+    return (
+      <Section name="attention" title="Attention">
+        <p class="explanation">{attention.reason} Tokens and candidates do not depend on it.</p>
+      </Section>
+    );
+  }
+  const displays: { value: Display; label: string }[] = [
+    { value: 'matrix', label: 'Matrix' },
+    { value: 'lines', label: 'Lines' },
+  ];
+  return (
+    <Section
+      name="attention"
+      title="Attention"
+      tools={
+        <>
+          <Checkbox
+            label="hide first-token sink"
+            title="Leaves out the first token as a key; the other weights stay as they are"
+            checked={hideSink}
+            onChange={(next) => store.updateView({ hideSink: next })}
+          />
+          <Segmented
+            label="Show attention as"
+            options={displays}
+            value={display}
+            onChange={(next) => store.updateView({ display: next })}
+          />
+        </>
+      }
+    >
+      <AttentionBody trace={trace} layers={attention.layers} heads={attention.heads} panelWidth={panelWidth} />
+    </Section>
+  );
+}
+
+interface AttentionBodyProps {
+  readonly trace: Trace;
+  readonly layers: number;
+  readonly heads: number;
+  readonly panelWidth: number;
+}
+
+function AttentionBody({ trace, layers, heads, panelWidth }: AttentionBodyProps) {
+  const { store } = usePanel();
+  const viewport = useViewport();
+  const display = useSelected((state) => state.view.display);
+  const failure = useSelected((state) => state.failures.overview ?? state.failures.matrix ?? state.failures.rows);
+  const shown = useShownMatrix(trace);
+  const tokens = trace.tokens.length;
+  const layout = attentionLayout(panelWidth, viewport.height, heads, layers, tokens);
+  const room = {
+    width: layout.matrixWidth,
+    height: layout.matrixHeight,
+    devicePixelRatio: viewport.devicePixelRatio,
+  };
+
+  // In steps, so that dragging the panel's edge does not ask for a matrix a pixel.
+  const resolution = Math.max(32, Math.floor(usefulResolution(room) / 32) * 32);
+  useLayoutEffect(() => {
+    if (store.state.resolution !== resolution) {
+      store.update({ resolution });
+    }
+  }, [store, resolution]);
+
+  return (
+    <div class="attention" data-arrangement={layout.arrangement} onKeyDown={(event) => stepHeadByKey(store, event)}>
+      {failure !== undefined && <Failure error={failure} />}
+      <HeadGrid trace={trace} layers={layers} heads={heads} pitch={layout.pitch} />
+      <HeadFacts trace={trace} />
+      <div class={`attention-large${shown?.stale ? ' is-stale' : ''}`}>
+        {shown === null ? null : display === 'matrix' ? (
+          <AttentionMatrix shown={shown} room={room} />
+        ) : (
+          <AttentionLines shown={shown} room={room} />
+        )}
+      </div>
+      {shown !== null && <WeightLegend shown={shown} display={display} />}
+    </div>
+  );
+}

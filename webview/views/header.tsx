@@ -1,0 +1,123 @@
+import type { Device, ModelSummary } from '../../src/protocol/model';
+import type { PanelSnapshot, Passage } from '../../src/protocol/panel';
+import type { Trace } from '../../src/protocol/trace';
+import { copiedData } from '../copied-data';
+import { usePanel, useSelected } from '../panel-context';
+import { formatCount, formatQuantity } from '../render/number-format';
+import { traceOf } from '../state';
+import { IconButton } from '../ui/button';
+import { Icon } from '../ui/icon';
+import { MenuButton } from '../ui/menu';
+
+const DEVICE_NAMES: Readonly<Record<Device, string>> = {
+  cpu: 'CPU',
+  cuda: 'CUDA',
+  webgpu: 'WebGPU',
+  dml: 'DirectML',
+  coreml: 'Core ML',
+};
+
+/** One line: which model, where it runs, what was read. */
+export function Header({ snapshot }: { snapshot: PanelSnapshot }) {
+  const { store, link } = usePanel();
+  const trace = useSelected(traceOf);
+  const { model, device, passage, following } = snapshot;
+  return (
+    <header class="header">
+      {model !== null && <ModelChip model={model} />}
+      {device !== null && (
+        <span class="chip" data-chip="device" title={deviceTitle(DEVICE_NAMES[device.device], device.reason)}>
+          {device.device !== 'cpu' && <Icon name="bolt" />}
+          {DEVICE_NAMES[device.device]}
+        </span>
+      )}
+      {passage !== null && (
+        <span
+          class="source"
+          data-chip="source"
+          title={passage.upToCaret ? 'Nothing was selected: the text up to the caret' : passage.fileName}
+        >
+          {sourceOf(passage)}
+        </span>
+      )}
+      {passage !== null && trace !== null ? <Counts passage={passage} trace={trace} /> : <span class="counts" />}
+      <IconButton
+        icon="pin"
+        label="Follow selection"
+        title={
+          following
+            ? 'Following the selection: press to stay with this passage'
+            : 'Staying with this passage: press to follow the selection'
+        }
+        pressed={following}
+        onPress={() => link.follow(!following)}
+      />
+      <MenuButton
+        icon="more"
+        label="More actions"
+        items={[
+          { label: 'Inspect selection', onChoose: () => link.run('inspectSelection') },
+          {
+            label: 'Copy data as JSON',
+            disabled: trace === null,
+            onChoose: () => {
+              const text = copiedData(store.state);
+              if (text !== null) {
+                link.copy(text);
+              }
+            },
+          },
+          { label: 'Change model…', separated: true, onChoose: () => link.run('openModelFolder') },
+          { label: 'Settings', onChoose: () => link.run('openSettings') },
+          { label: 'Restart engine', separated: true, onChoose: () => link.run('restartEngine') },
+          { label: 'Show log', onChoose: () => link.run('showLog') },
+        ]}
+      />
+    </header>
+  );
+}
+
+function ModelChip({ model }: { model: ModelSummary }) {
+  const shape = `${formatQuantity(model.layers, 'layer')} · ${formatQuantity(model.heads, 'head')}`;
+  const details = [
+    `${model.name} (${model.architecture})`,
+    `${shape} · ${formatCount(model.parameters)} parameters`,
+    `vocabulary ${formatCount(model.vocabSize)} · context ${formatCount(model.contextLength)} tokens`,
+    model.directory,
+  ];
+  return (
+    <span class="chip" data-chip="model" title={details.join('\n')}>
+      <span class="chip-name">{model.name}</span>
+      <span class="chip-more"> · {shape}</span>
+    </span>
+  );
+}
+
+function deviceTitle(name: string, reason: string | null): string {
+  return reason === null ? `Runs on ${name}` : `Runs on ${name}: ${reason}`;
+}
+
+function sourceOf({ fileName, firstLine, lastLine }: Passage): string {
+  return `${fileName}:${firstLine === lastLine ? firstLine : `${firstLine}–${lastLine}`}`;
+}
+
+function Counts({ passage, trace }: { passage: Passage; trace: Trace }) {
+  const tokens = trace.tokens.length;
+  const text = tokens === 0 ? '' : passage.text.slice(trace.tokens[0].start, trace.tokens[tokens - 1].end);
+  const characters = [...text].length;
+  return (
+    <span class="counts" data-chip="counts">
+      <b>{formatCount(tokens)}</b> {tokens === 1 ? 'token' : 'tokens'}
+      <span class="counts-more">
+        {' '}
+        · <b>{formatCount(characters)}</b> {characters === 1 ? 'char' : 'chars'}
+        {tokens > 0 && (
+          <>
+            {' '}
+            · <b>{(characters / tokens).toFixed(1)}</b> chars/token
+          </>
+        )}
+      </span>
+    </span>
+  );
+}

@@ -1,0 +1,66 @@
+import type { PanelSnapshot } from '../../src/protocol/panel';
+import { PaletteContext, useSelected, useThemePalette } from '../panel-context';
+import { traceOf } from '../state';
+import { ProgressLine } from '../ui/progress';
+import { Attention } from './attention';
+import { useWidth } from './canvas';
+import { Header } from './header';
+import { NextToken } from './next-token';
+import { EmptyState, FailedState, PassageNotices, WorkingState } from './notices';
+import { Tokens } from './tokens';
+
+export function Panel() {
+  const palette = useThemePalette();
+  const { element, width } = useWidth();
+  const snapshot = useSelected((state) => state.snapshot);
+  return (
+    <PaletteContext.Provider value={palette}>
+      <main class="panel" aria-label="Headlight" ref={element} data-theme-kind={palette.kind}>
+        {snapshot !== null && width > 0 && <Content snapshot={snapshot} width={width} />}
+        <Announcements />
+      </main>
+    </PaletteContext.Provider>
+  );
+}
+
+function Content({ snapshot, width }: { snapshot: PanelSnapshot; width: number }) {
+  const trace = useSelected(traceOf);
+  const passage = useSelected((state) => state.passage);
+  const { status } = snapshot;
+  const working = status.kind === 'working' ? ACTIVITIES[status.activity] : null;
+  return (
+    <>
+      <Header snapshot={snapshot} />
+      {working !== null && <ProgressLine label={working.title} />}
+      {status.kind === 'empty' && <EmptyState />}
+      {status.kind === 'failed' && <FailedState code={status.code} message={status.message} />}
+      {working !== null && trace === null && <WorkingState title={working.title} detail={working.detail} />}
+      {trace !== null && passage !== null && (
+        <div class={`sections${working === null ? '' : ' is-superseded'}`} aria-busy={working !== null}>
+          <PassageNotices passage={passage} trace={trace} />
+          <Tokens passage={passage} trace={trace} />
+          <Attention trace={trace} panelWidth={width} />
+          <NextToken trace={trace} />
+        </div>
+      )}
+    </>
+  );
+}
+
+const ACTIVITIES = {
+  'loading-model': {
+    title: 'Loading the model',
+    detail: 'Reading its weights and finding its attention. This happens once a window.',
+  },
+  running: { title: 'Reading the passage', detail: 'The model runs over the selected text.' },
+} as const;
+
+/** Says to a screen reader what the keyboard did. */
+function Announcements() {
+  const announcement = useSelected((state) => state.announcement);
+  return (
+    <div class="for-screen-readers" role="status" aria-live="polite" data-announcement>
+      {announcement}
+    </div>
+  );
+}

@@ -1,0 +1,143 @@
+import type { TokenRange } from '../../src/protocol/trace';
+import { usePalette, usePanel, useSelected } from '../panel-context';
+import { linesOf, MOST_LINES, WEAKEST_LINE } from '../render/attention-lines';
+import { cssColour } from '../render/colour-map';
+import { formatCount, formatWeight } from '../render/number-format';
+import { isWhole, zoomWindow } from '../render/token-window';
+import { type Display, focusedQuery } from '../state';
+import { IconButton } from '../ui/button';
+import { cellValue, pairName } from './matrix-cursor';
+import type { ShownMatrix } from './shown-matrix';
+
+/** From so many tokens on, parts of the matrix are worth a closer look. */
+const ZOOM_FROM = 40;
+
+/** What the colours or lines mean, which part of the matrix is shown, and what a cell is where it is not one pair. */
+export function WeightLegend({ shown, display }: { shown: ShownMatrix; display: Display }) {
+  return (
+    <div class="weight-legend">
+      <div class="legend-line">
+        <span>attention weight</span>
+        <span>{display === 'lines' ? 'line opacity' : '√ scale'}</span>
+      </div>
+      <Ramp display={display} />
+      <CellLine shown={shown} />
+      <WindowLine shown={shown} display={display} />
+    </div>
+  );
+}
+
+const RAMP_STEPS = Array.from({ length: 48 }, (_, at) => at / 47);
+const MATRIX_TICKS = [0, 0.05, 0.25, 0.5, 1].map((weight) => ({ place: Math.sqrt(weight), label: tick(weight) }));
+const LINE_TICKS = [0, 0.25, 0.5, 0.75, 1].map((weight) => ({ place: weight, label: tick(weight) }));
+
+function tick(weight: number): string {
+  return weight === 0 || weight === 1 ? String(weight) : String(weight).slice(1);
+}
+
+function Ramp({ display }: { display: Display }) {
+  const palette = usePalette();
+  const ticks = display === 'lines' ? LINE_TICKS : MATRIX_TICKS;
+  return (
+    <>
+      <div class="ramp">
+        {RAMP_STEPS.map((value) => (
+          <i
+            key={value}
+            style={
+              display === 'lines'
+                ? { backgroundColor: palette.data, opacity: value }
+                : { backgroundColor: cssColour('weight', palette.kind, value) }
+            }
+          />
+        ))}
+      </div>
+      <div class="ramp-ticks">
+        {ticks.map(({ place, label }) => (
+          <span key={label} style={{ left: `${place * 100}%` }}>
+            {label}
+          </span>
+        ))}
+      </div>
+    </>
+  );
+}
+
+/** The value under the crosshair, in words that also hold where there is no room beside it. */
+function CellLine({ shown }: { shown: ShownMatrix }) {
+  const cursor = useSelected((state) => state.cursor);
+  const query = useSelected(focusedQuery);
+  const value = cursor === null ? null : cellValue(shown.matrix, cursor);
+  if (cursor === null || value === null || query !== cursor.query) {
+    return null;
+  }
+  return (
+    <div class="legend-line cell-line" data-query={cursor.query} data-key={cursor.key} data-weight={value}>
+      <span class="mono">{pairName(shown, cursor)}</span>
+      <b>{formatWeight(value)}</b>
+    </div>
+  );
+}
+
+function WindowLine({ shown, display }: { shown: ShownMatrix; display: Display }) {
+  const { store } = usePanel();
+  const hideSink = useSelected((state) => state.view.hideSink);
+  const { matrix, trace } = shown;
+  const tokens = trace.tokens.length;
+  const window = { queries: matrix.queries, keys: matrix.keys };
+  const whole = isWhole(window, tokens);
+  const zoom = (factor: number) => {
+    const { cursor } = store.state;
+    const middle = (range: TokenRange) => (range.from + range.to - 1) / 2;
+    const around = cursor ?? { query: middle(matrix.queries), key: middle(matrix.keys) };
+    store.showWindow(zoomWindow(window, factor, around, tokens));
+  };
+  const notes = [
+    matrix.queriesPerRow > 1 || matrix.keysPerColumn > 1
+      ? `a cell is ${matrix.queriesPerRow} × ${matrix.keysPerColumn} tokens: summed over keys, mean over queries`
+      : null,
+    hideSink && matrix.keysPerColumn > 1 && matrix.keys.from === 0 ? 'zoom in to hide the first token' : null,
+    display === 'lines' ? linesNote(shown, hideSink) : null,
+  ].filter((note) => note !== null);
+  return (
+    <>
+      {notes.map((note) => (
+        <p key={note} class="legend-note">
+          {note}
+        </p>
+      ))}
+      {(tokens > ZOOM_FROM || !whole) && (
+        <div class="window-line">
+          <span>
+            {whole ? (
+              <>all {formatCount(tokens)} tokens</>
+            ) : (
+              <>
+                queries {span(matrix.queries)} · keys {span(matrix.keys)} of {formatCount(tokens)}
+              </>
+            )}
+          </span>
+          <IconButton icon="minus" label="Zoom out" disabled={whole} onPress={() => zoom(2)} />
+          <IconButton
+            icon="plus"
+            label="Zoom in"
+            title="Zoom in (or drag over the cells, or Ctrl+wheel)"
+            onPress={() => zoom(0.5)}
+          />
+          <IconButton icon="fit" label="Show all tokens" disabled={whole} onPress={() => store.showWindow(null)} />
+        </div>
+      )}
+    </>
+  );
+}
+
+function linesNote({ matrix }: ShownMatrix, hideSink: boolean): string {
+  const { leftOut } = linesOf(matrix, hideSink);
+  return leftOut > 0
+    ? `the strongest ${formatCount(MOST_LINES)} lines`
+    : `weights below ${tick(WEAKEST_LINE)} have no line`;
+}
+
+function span({ from, to }: TokenRange): string {
+  return `#${from}–${to - 1}`;
+}
