@@ -1,13 +1,11 @@
 // The licences of everything that a package ships and that others wrote.
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { Failure } from './failure.mjs';
 import { root } from './project.mjs';
 
-/** Packages that ship their binaries without a licence file; the text is their repository's. */
-const WITHOUT_FILE = new Map([
-  ['onnxruntime-node', 'onnxruntime.txt'],
-  ['onnxruntime-common', 'onnxruntime.txt'],
-]);
+/** Packages that come without a licence file; the text is that of their repository. */
+const WITHOUT_FILE = [{ names: /^(onnxruntime-(node|common)|@microsoft\/fast-.*)$/, file: 'microsoft-mit.txt' }];
 
 /**
  * @param {readonly string[]} sources Files that went into the bundles, relative to the root.
@@ -38,9 +36,9 @@ function licenceText(folder, name) {
   if (own) {
     return readFileSync(path.join(root, folder, own), 'utf8').trim();
   }
-  const kept = WITHOUT_FILE.get(name);
+  const kept = WITHOUT_FILE.find(({ names }) => names.test(name));
   if (!kept) {
-    throw new Error(`${folder} has no licence file; add its text to scripts/licences and name it in ${import.meta.url}`);
+    throw new Failure(`${folder} has no licence file; put its text into scripts/licences and name it in scripts/third-party-notices.mjs.`);
   }
-  return readFileSync(path.join(root, 'scripts', 'licences', kept), 'utf8').trim();
+  return readFileSync(path.join(root, 'scripts', 'licences', kept.file), 'utf8').trim();
 }
