@@ -144,7 +144,7 @@ function percent(probability: number): string {
   if (value > 0 && value < 0.01) {
     return '<0.01 %';
   }
-  return `${value.toFixed(value >= 10 ? 1 : 2)} %`;
+  return `${value < 1 ? value.toPrecision(2) : value.toFixed(value < 10 ? 2 : 1)} %`;
 }
 
 /** Eighths of a character cell. */

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { GraphWeights } from './weights';
+import { GraphWeights } from './graph-weights';
 
 /** GPT-2's shape, as config.json names it. */
 interface Gpt2Config {
