@@ -40,9 +40,10 @@ export function attentionLayout(
   if (panelWidth >= 680) {
     const facts = panelWidth >= 900 ? COLUMN_GAP + FACTS_WIDTH : 0;
     const shared = inner - facts - COLUMN_GAP;
-    // The grid stays about as high as the matrix beside it.
+    // Cells that can be pointed at come first, then the grid gets what is left, up to about the matrix's height.
+    const wanted = Math.min(tokens <= 60 ? tokens * 8 + 57 : height, 0.7 * shared);
     const tallest = Math.max(22, Math.floor((height - HEAD_RULER) / layers) - TAG_GAP);
-    const pitch = pitchFor(0.44 * shared, Math.min(LARGEST_PITCH, tallest));
+    const pitch = pitchFor(shared - wanted, Math.min(LARGEST_PITCH, tallest));
     return {
       arrangement: panelWidth >= 900 ? 'wide' : 'medium',
       pitch,

@@ -7,7 +7,7 @@ import type { Palette } from '../render/theme';
 import { contains } from '../render/token-window';
 import { shortLabel } from '../render/visible-text';
 import { fitCanvas } from './canvas';
-import { HEAD_KEYS } from './head-keys';
+import { HEAD_KEYS, stepHeadByKey } from './head-keys';
 import { cellValue, moveByKey } from './matrix-cursor';
 import type { ShownMatrix } from './shown-matrix';
 
@@ -88,28 +88,32 @@ export function AttentionLines({ shown, room }: { shown: ShownMatrix; room: Matr
   };
 
   return (
-    <div class="lines" style={{ width: `${geometry.width}px`, height: `${geometry.height}px` }}>
-      <canvas ref={base} aria-hidden="true" />
-      <canvas
-        ref={overlay}
-        class="matrix-overlay"
-        tabIndex={0}
-        role="application"
-        aria-roledescription="line diagram"
-        aria-label={`Attention lines of layer ${matrix.layer}, head ${matrix.head}`}
-        title={`Arrows move, Enter pins the query\n${HEAD_KEYS}`}
-        data-layer={matrix.layer}
-        data-head={matrix.head}
-        onPointerMove={onPointerMove}
-        onClick={() => {
-          const { cursor } = store.state;
-          if (cursor !== null) {
-            store.pin(cursor.query);
-            store.update({ cursor });
-          }
-        }}
-        onKeyDown={(event) => moveByKey(store, shown, event)}
-      />
+    <div
+      class="lines"
+      style={{ width: `${geometry.width}px`, height: `${geometry.height}px` }}
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: an application takes the keys itself
+      tabIndex={0}
+      role="application"
+      aria-roledescription="line diagram"
+      aria-label={`Attention lines of layer ${matrix.layer}, head ${matrix.head}`}
+      title={`Arrows move, Enter pins the query\n${HEAD_KEYS}`}
+      data-layer={matrix.layer}
+      data-head={matrix.head}
+      onPointerMove={onPointerMove}
+      onClick={() => {
+        const { cursor } = store.state;
+        if (cursor !== null) {
+          store.pin(cursor.query);
+          store.update({ cursor });
+        }
+      }}
+      onKeyDown={(event) => {
+        stepHeadByKey(store, event);
+        moveByKey(store, shown, event);
+      }}
+    >
+      <canvas ref={base} role="img" aria-label={`Lines of layer ${matrix.layer}, head ${matrix.head}`} />
+      <canvas ref={overlay} class="overlay" />
       <LineValue shown={shown} geometry={geometry} />
     </div>
   );

@@ -21,7 +21,7 @@ import { zoomWindow } from '../render/token-window';
 import { shortLabel } from '../render/visible-text';
 import type { PanelState } from '../state';
 import { fitCanvas, putPixels } from './canvas';
-import { HEAD_KEYS } from './head-keys';
+import { HEAD_KEYS, stepHeadByKey } from './head-keys';
 import { cellValue, moveByKey, pairName } from './matrix-cursor';
 import type { ShownMatrix } from './shown-matrix';
 
@@ -30,11 +30,13 @@ const LABEL_CHARACTERS = 10;
 /** A pointer that moved less has clicked. */
 const DRAG_FROM = 6;
 
-interface Drag {
+interface Point {
   readonly x: number;
   readonly y: number;
-  readonly toX: number;
-  readonly toY: number;
+}
+
+interface Drag extends Point {
+  readonly to: Point;
 }
 
 /** The chosen head, queries down, keys to the right. */
@@ -43,6 +45,7 @@ export function AttentionMatrix({ shown, room }: { shown: ShownMatrix; room: Mat
   const palette = usePalette();
   const heat = useRef<HTMLCanvasElement>(null);
   const overlay = useRef<HTMLCanvasElement>(null);
+  const frame = useRef<HTMLDivElement>(null);
   const [drag, setDrag] = useState<Drag | null>(null);
   const hideSink = useSelected((state) => state.view.hideSink);
   const { matrix, trace, labels } = shown;
@@ -87,12 +90,12 @@ export function AttentionMatrix({ shown, room }: { shown: ShownMatrix; room: Mat
 
   useEffect(() => {
     // Preact adds wheel listeners as passive ones, which cannot keep the editor from zooming.
-    const target = overlay.current!;
+    const target = frame.current!;
     const onWheel = (event: WheelEvent) => {
       if (event.ctrlKey || event.metaKey) {
         event.preventDefault();
         const factor = Math.min(2, Math.max(0.5, 1.003 ** event.deltaY));
-        store.showWindow(zoomWindow(geometry.window, factor, tokenAt(geometry, event), trace.tokens.length));
+        store.showWindow(zoomWindow(geometry.window, factor, tokenAt(geometry, pointIn(event)), trace.tokens.length));
       }
     };
     target.addEventListener('wheel', onWheel, { passive: false });
@@ -100,7 +103,7 @@ export function AttentionMatrix({ shown, room }: { shown: ShownMatrix; room: Mat
   }, [store, geometry, trace]);
 
   const pointAt = (event: PointerEvent) => {
-    const cell = cellAt(geometry, event.offsetX, event.offsetY);
+    const cell = cellAt(geometry, pointIn(event).x, pointIn(event).y);
     if (cell !== null) {
       const query = queriesOf(geometry, cell.row).from;
       const key = keysOf(geometry, cell.column).from;
@@ -114,16 +117,16 @@ export function AttentionMatrix({ shown, room }: { shown: ShownMatrix; room: Mat
     if (drag === null) {
       pointAt(event);
     } else {
-      setDrag({ ...drag, toX: event.offsetX, toY: event.offsetY });
+      setDrag({ ...drag, to: pointIn(event) });
     }
   };
   const onPointerUp = (event: PointerEvent) => {
     setDrag(null);
     if (drag !== null && isDragged(drag)) {
-      const one = tokenAt(geometry, { offsetX: drag.x, offsetY: drag.y });
-      const other = tokenAt(geometry, event);
+      const one = tokenAt(geometry, drag);
+      const other = tokenAt(geometry, drag.to);
       store.showWindow({ queries: spanned(one.query, other.query), keys: spanned(one.key, other.key) });
-    } else if (cellAt(geometry, event.offsetX, event.offsetY) !== null && store.state.cursor !== null) {
+    } else if (cellAt(geometry, pointIn(event).x, pointIn(event).y) !== null && store.state.cursor !== null) {
       const { cursor } = store.state;
       store.pin(cursor.query);
       store.update({ cursor });
@@ -131,32 +134,37 @@ export function AttentionMatrix({ shown, room }: { shown: ShownMatrix; room: Mat
   };
 
   return (
-    <div class="matrix" style={{ width: `${geometry.width}px`, height: `${geometry.height}px` }}>
-      <canvas ref={heat} aria-hidden="true" />
-      <canvas
-        ref={overlay}
-        class="matrix-overlay"
-        tabIndex={0}
-        role="application"
-        aria-roledescription="heat map"
-        aria-label={`Attention matrix of layer ${matrix.layer}, head ${matrix.head}`}
-        title={`Arrows move, Enter pins the row\n${HEAD_KEYS}\nDrag to zoom in, double-click zooms around a cell`}
-        data-layer={matrix.layer}
-        data-head={matrix.head}
-        onPointerDown={(event) => {
-          if (event.button === 0) {
-            event.currentTarget.setPointerCapture(event.pointerId);
-            setDrag({ x: event.offsetX, y: event.offsetY, toX: event.offsetX, toY: event.offsetY });
-          }
-        }}
-        onPointerMove={onPointerMove}
-        onPointerUp={onPointerUp}
-        onPointerCancel={() => setDrag(null)}
-        onDblClick={(event) =>
-          store.showWindow(zoomWindow(geometry.window, 0.5, tokenAt(geometry, event), trace.tokens.length))
+    <div
+      ref={frame}
+      class="matrix"
+      style={{ width: `${geometry.width}px`, height: `${geometry.height}px` }}
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: an application takes the keys itself
+      tabIndex={0}
+      role="application"
+      aria-roledescription="heat map"
+      aria-label={`Attention matrix of layer ${matrix.layer}, head ${matrix.head}`}
+      title={`Arrows move, Enter pins the row\n${HEAD_KEYS}\nDrag to zoom in, double-click zooms around a cell`}
+      data-layer={matrix.layer}
+      data-head={matrix.head}
+      onPointerDown={(event) => {
+        if (event.button === 0) {
+          event.currentTarget.setPointerCapture(event.pointerId);
+          setDrag({ ...pointIn(event), to: pointIn(event) });
         }
-        onKeyDown={(event) => moveByKey(store, shown, event)}
-      />
+      }}
+      onPointerMove={onPointerMove}
+      onPointerUp={onPointerUp}
+      onPointerCancel={() => setDrag(null)}
+      onDblClick={(event) =>
+        store.showWindow(zoomWindow(geometry.window, 0.5, tokenAt(geometry, pointIn(event)), trace.tokens.length))
+      }
+      onKeyDown={(event) => {
+        stepHeadByKey(store, event);
+        moveByKey(store, shown, event);
+      }}
+    >
+      <canvas ref={heat} role="img" aria-label={`Weights of layer ${matrix.layer}, head ${matrix.head}`} />
+      <canvas ref={overlay} class="overlay" />
       {hasEmptyTriangle(geometry) && <Callout shown={shown} geometry={geometry} sinkHidden={sinkHidden} />}
     </div>
   );
@@ -192,13 +200,19 @@ function Callout({
       style={{ ...side, top: `${geometry.labels + 6}px` }}
     >
       <b>{sinkHidden && cursor.key === 0 ? 'hidden' : formatWeight(value)}</b>
-      <span>{pairName(shown, cursor)}</span>
+      <span class="callout-pair">{pairName(shown, cursor)}</span>
     </div>
   );
 }
 
-function isDragged({ x, y, toX, toY }: Drag): boolean {
-  return Math.max(Math.abs(toX - x), Math.abs(toY - y)) >= DRAG_FROM;
+/** Where a pointer is within the element that listens, also while it is captured. */
+function pointIn(event: MouseEvent): Point {
+  const box = (event.currentTarget as Element).getBoundingClientRect();
+  return { x: event.clientX - box.left, y: event.clientY - box.top };
+}
+
+function isDragged({ x, y, to }: Drag): boolean {
+  return Math.max(Math.abs(to.x - x), Math.abs(to.y - y)) >= DRAG_FROM;
 }
 
 function spanned(one: number, other: number): TokenRange {
@@ -206,10 +220,10 @@ function spanned(one: number, other: number): TokenRange {
 }
 
 /** The nearest token pair to a point, also above the diagonal and beyond the edges. */
-function tokenAt(geometry: MatrixGeometry, point: { offsetX: number; offsetY: number }) {
+function tokenAt(geometry: MatrixGeometry, point: Point) {
   const clamp = (value: number, count: number) => Math.min(count - 1, Math.max(0, Math.floor(value)));
-  const row = clamp((point.offsetY - geometry.labels) / geometry.cell, geometry.rows);
-  const column = clamp((point.offsetX - geometry.labels) / geometry.cell, geometry.columns);
+  const row = clamp((point.y - geometry.labels) / geometry.cell, geometry.rows);
+  const column = clamp((point.x - geometry.labels) / geometry.cell, geometry.columns);
   return { query: queriesOf(geometry, row).from, key: keysOf(geometry, column).from };
 }
 
@@ -289,10 +303,10 @@ function drawOverlay(
     context.lineWidth = 1;
     context.setLineDash([4, 3]);
     context.strokeRect(
-      Math.round(Math.min(drag.x, drag.toX)) + 0.5,
-      Math.round(Math.min(drag.y, drag.toY)) + 0.5,
-      Math.abs(drag.toX - drag.x),
-      Math.abs(drag.toY - drag.y),
+      Math.round(Math.min(drag.x, drag.to.x)) + 0.5,
+      Math.round(Math.min(drag.y, drag.to.y)) + 0.5,
+      Math.abs(drag.to.x - drag.x),
+      Math.abs(drag.to.y - drag.y),
     );
     context.setLineDash([]);
   }

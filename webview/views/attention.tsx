@@ -11,7 +11,6 @@ import { AttentionMatrix } from './attention-matrix';
 import { useViewport } from './canvas';
 import { HeadFacts } from './head-facts';
 import { HeadGrid } from './head-grid';
-import { stepHeadByKey } from './head-keys';
 import { Failure } from './notices';
 import { Section } from './section';
 import { useShownMatrix } from './shown-matrix';
@@ -91,18 +90,20 @@ function AttentionBody({ trace, layers, heads, panelWidth }: AttentionBodyProps)
   }, [store, resolution]);
 
   return (
-    <div class="attention" data-arrangement={layout.arrangement} onKeyDown={(event) => stepHeadByKey(store, event)}>
+    <>
       {failure !== undefined && <Failure error={failure} />}
-      <HeadGrid trace={trace} layers={layers} heads={heads} pitch={layout.pitch} />
-      <HeadFacts trace={trace} />
-      <div class={`attention-large${shown?.stale ? ' is-stale' : ''}`}>
-        {shown === null ? null : display === 'matrix' ? (
-          <AttentionMatrix shown={shown} room={room} />
-        ) : (
-          <AttentionLines shown={shown} room={room} />
-        )}
+      <div class="attention" data-arrangement={layout.arrangement}>
+        <HeadGrid trace={trace} layers={layers} heads={heads} pitch={layout.pitch} />
+        <HeadFacts trace={trace} />
+        <div class={`attention-large${shown?.stale ? ' is-stale' : ''}`}>
+          {shown === null ? null : display === 'matrix' ? (
+            <AttentionMatrix shown={shown} room={room} />
+          ) : (
+            <AttentionLines shown={shown} room={room} />
+          )}
+        </div>
+        {shown !== null && <WeightLegend shown={shown} display={display} />}
       </div>
-      {shown !== null && <WeightLegend shown={shown} display={display} />}
-    </div>
+    </>
   );
 }

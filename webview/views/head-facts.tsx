@@ -76,24 +76,27 @@ function TopKeys({ trace }: { trace: Trace }) {
   }
   const keys = weights === null ? [] : strongestKeys(weights, 8, hideSink);
   return (
-    <div class="top-keys" role="list" aria-label={`What token ${token.index} reads from`}>
-      <div class="facts-title">
+    <div class="top-keys">
+      <div class="facts-title" id="top-keys-title">
         from <b>#{token.index}</b> <TokenText token={token} />
       </div>
-      {keys.map((entry) => (
-        <div
-          key={entry.key}
-          role="listitem"
-          class={`top-key${entry.key === key ? ' is-on' : ''}`}
-          onPointerEnter={() => store.update({ cursor: { query: token.index, key: entry.key } })}
-        >
-          <span>{entry.key}</span>
-          <span class="top-key-text">
-            <TokenText token={trace.tokens[entry.key]} />
-          </span>
-          <span>{formatWeight(entry.weight)}</span>
-        </div>
-      ))}
+      <ol aria-labelledby="top-keys-title">
+        {keys.map((entry) => (
+          <li
+            key={entry.key}
+            class={`top-key${entry.key === key ? ' is-on' : ''}`}
+            data-key={entry.key}
+            data-weight={entry.weight}
+            onPointerEnter={() => store.update({ cursor: { query: token.index, key: entry.key } })}
+          >
+            <span>{entry.key}</span>
+            <span class="top-key-text">
+              <TokenText token={trace.tokens[entry.key]} />
+            </span>
+            <span>{formatWeight(entry.weight)}</span>
+          </li>
+        ))}
+      </ol>
     </div>
   );
 }

@@ -7,7 +7,7 @@ import { headTag, headTagName, statisticsOf } from '../render/head-tag';
 import { paintThumbnail } from '../render/heat-map';
 import { answerFor, type HeadRef, selectedHead, shownHead } from '../state';
 import { fitCanvas, putPixels } from './canvas';
-import { HEAD_KEYS } from './head-keys';
+import { HEAD_KEYS, stepHeadByKey } from './head-keys';
 
 interface HeadGridProps {
   readonly trace: Trace;
@@ -48,48 +48,38 @@ export function HeadGrid({ trace, layers, heads, pitch }: HeadGridProps) {
   }, [overview, palette, hideSink, width, height, pitch, layers, heads]);
 
   const headAt = (event: MouseEvent): HeadRef | null => {
-    const head = Math.floor((event.offsetX - LAYER_RULER) / pitch);
-    const layer = Math.floor((event.offsetY - HEAD_RULER) / (pitch + TAG_GAP));
+    const box = (event.currentTarget as Element).getBoundingClientRect();
+    const head = Math.floor((event.clientX - box.left - LAYER_RULER) / pitch);
+    const layer = Math.floor((event.clientY - box.top - HEAD_RULER) / (pitch + TAG_GAP));
     return head < 0 || layer < 0 || head >= heads || layer >= layers ? null : { layer, head };
-  };
-  const onKeyDown = (event: KeyboardEvent) => {
-    const steps: Record<string, [number, number]> = {
-      ArrowLeft: [0, -1],
-      ArrowRight: [0, 1],
-      ArrowUp: [-1, 0],
-      ArrowDown: [1, 0],
-    };
-    const step = steps[event.key];
-    if (step !== undefined && !event.shiftKey && !event.altKey) {
-      event.preventDefault();
-      store.stepHead(...step);
-    }
   };
   // Rulers and tags thin out before they touch.
   const everyHead = Math.ceil(22 / pitch);
   const everyLayer = Math.ceil(12 / (pitch + TAG_GAP));
   const name = selected === null ? '' : describeHead(selected, overview, trace);
   return (
-    <div class="head-grid" style={{ width: `${width}px` }}>
-      <canvas
-        ref={canvas}
-        tabIndex={0}
-        role="application"
-        aria-roledescription="grid of heads"
-        aria-label={`All heads, ${layers} layers by ${heads} heads. ${name}`}
-        title={HEAD_KEYS}
-        data-layer={selected?.layer}
-        data-head={selected?.head}
-        onPointerMove={(event) => store.previewHead(headAt(event))}
-        onPointerLeave={() => store.previewHead(null)}
-        onClick={(event) => {
-          const head = headAt(event);
-          if (head !== null) {
-            store.selectHead(head);
-          }
-        }}
-        onKeyDown={onKeyDown}
-      />
+    <div
+      class="head-grid"
+      style={{ width: `${width}px`, height: `${height}px` }}
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: an application takes the keys itself
+      tabIndex={0}
+      role="application"
+      aria-roledescription="grid of heads"
+      aria-label={`All heads, ${layers} layers by ${heads} heads. ${name}`}
+      title={`Arrows choose a head\n${HEAD_KEYS}`}
+      data-layer={selected?.layer}
+      data-head={selected?.head}
+      onPointerMove={(event) => store.previewHead(headAt(event))}
+      onPointerLeave={() => store.previewHead(null)}
+      onClick={(event) => {
+        const head = headAt(event);
+        if (head !== null) {
+          store.selectHead(head);
+        }
+      }}
+      onKeyDown={(event) => stepHeadByKey(store, event, { plainArrows: true })}
+    >
+      <canvas ref={canvas} role="img" aria-label={`Thumbnails of ${layers * heads} heads`} />
       <div class="head-grid-marks" aria-hidden="true">
         {range(heads).map((head) => (
           <span

@@ -1,8 +1,8 @@
-import type { Candidate, CandidateList, SamplerSettings, Trace } from '../../src/protocol/trace';
+import type { Candidate, CandidateList, Trace } from '../../src/protocol/trace';
 import { usePanel, useSelected } from '../panel-context';
-import { barScale } from '../render/bar-scale';
+import { type BarScale, barScale } from '../render/bar-scale';
 import { describeCut } from '../render/cut-label';
-import { formatCount, formatPercent, formatQuantity } from '../render/number-format';
+import { formatCount, formatPercent } from '../render/number-format';
 import { answerFor } from '../state';
 import { IconButton } from '../ui/button';
 import { Failure } from './notices';
@@ -50,81 +50,101 @@ function CandidateTable({ list }: { list: CandidateList }) {
   const sampler = useSelected((state) => state.sampler);
   const { candidates, kept } = list;
   const scale = barScale(Math.max(...candidates.map((each) => Math.max(each.probability, each.samplerProbability))));
-  const listedRaw = candidates.reduce((sum, each) => sum + each.probability, 0);
-  const listedAfter = candidates.reduce((sum, each) => sum + each.samplerProbability, 0);
-  const unlisted = list.vocabSize - candidates.length;
-  const keptUnlisted = Math.max(0, kept - candidates.length);
+  const rows = candidates.map((candidate) => (
+    <CandidateRow
+      key={candidate.id}
+      candidate={candidate}
+      scale={scale}
+      drawn={list.draw?.candidate.id === candidate.id}
+    />
+  ));
   return (
-    <div class="candidates" role="table" aria-label="Candidates for the next token">
-      <div class="candidate candidate-head" role="row">
-        <span role="columnheader" class="candidate-rank">
-          #
-        </span>
-        <span role="columnheader">token</span>
-        <span class="bars" aria-hidden="true">
-          {scale.ticks.map((value, at) => (
-            <span key={value} style={{ left: `${(value / scale.top) * 100}%` }}>
-              {Math.round(value * 100)}
-              {at === scale.ticks.length - 1 && ' %'}
-            </span>
-          ))}
-        </span>
-        <span role="columnheader" class="candidate-number" title="The model's own probability">
-          raw
-        </span>
-        <span role="columnheader" class="candidate-number" title="After temperature, top-k, min-p and top-p">
-          after
-        </span>
-        <span />
-      </div>
-      {candidates.map((candidate, at) => (
-        <>
-          {at === kept && <CutLine list={list} sampler={sampler} />}
-          <CandidateRow
-            key={candidate.id}
-            candidate={candidate}
-            scale={scale}
-            drawn={list.draw?.candidate.id === candidate.id}
-          />
-        </>
-      ))}
-      {keptUnlisted > 0 && (
-        <div class="candidate-tail" role="row">
-          <span role="cell">{formatQuantity(keptUnlisted, 'more token')} kept</span>
-          <span role="cell" />
-          <span role="cell">{formatPercent(Math.max(0, 1 - listedAfter))}</span>
-        </div>
-      )}
-      {kept >= candidates.length && list.cut !== null && <CutLine list={list} sampler={sampler} />}
-      {unlisted > 0 && (
-        <div class="candidate-tail" role="row" data-tail={unlisted}>
-          <span role="cell">
-            {formatQuantity(unlisted, 'token')} {keptUnlisted > 0 ? 'not listed' : 'more'}
-          </span>
-          <span role="cell">{formatPercent(Math.max(0, 1 - listedRaw))}</span>
-          <span role="cell">{list.cut === null || keptUnlisted > 0 ? '' : '–'}</span>
-        </div>
-      )}
-    </div>
+    <table class="candidates" aria-label="Candidates for the next token">
+      <thead>
+        <tr>
+          <th class="candidate-rank">#</th>
+          <th class="candidate-token">token</th>
+          <td class="bars-cell" aria-hidden="true">
+            <div class="bars">
+              {scale.ticks.map((value, at) => (
+                <span key={value} style={{ left: `${(value / scale.top) * 100}%` }}>
+                  {Math.round(value * 100)}
+                  {at === scale.ticks.length - 1 && ' %'}
+                </span>
+              ))}
+            </div>
+          </td>
+          <th class="candidate-number" title="The model's own probability">
+            raw
+          </th>
+          <th class="candidate-number" title="After temperature, top-k, min-p and top-p">
+            after
+          </th>
+          <td class="candidate-actions" />
+        </tr>
+      </thead>
+      <tbody>
+        {rows.slice(0, kept)}
+        {kept > candidates.length && <KeptTail list={list} />}
+        {list.cut !== null && <CutLine list={list} cut={describeCut(list.cut, sampler)} />}
+        {rows.slice(kept)}
+        <Tail list={list} />
+      </tbody>
+    </table>
   );
 }
 
-function CutLine({ list, sampler }: { list: CandidateList; sampler: SamplerSettings }) {
-  if (list.cut === null) {
+/** Kept tokens that are not listed. */
+function KeptTail({ list }: { list: CandidateList }) {
+  const listed = list.candidates.reduce((sum, each) => sum + each.samplerProbability, 0);
+  return (
+    <tr class="candidate-tail">
+      <td />
+      <td colSpan={3}>{formatCount(list.kept - list.candidates.length)} more kept</td>
+      <td class="candidate-number">{formatPercent(Math.max(0, 1 - listed))}</td>
+      <td />
+    </tr>
+  );
+}
+
+/** All tokens of the vocabulary that are not listed, kept or not. */
+function Tail({ list }: { list: CandidateList }) {
+  const unlisted = list.vocabSize - list.candidates.length;
+  const listed = list.candidates.reduce((sum, each) => sum + each.probability, 0);
+  if (unlisted <= 0) {
     return null;
   }
+  const noun = unlisted === 1 ? 'token' : 'tokens';
   return (
-    <div class="cut" role="row" data-cut={list.cut} data-kept={list.kept}>
-      <span role="cell">
-        {describeCut(list.cut, sampler)} — {formatCount(list.kept)} of {formatCount(list.vocabSize)} tokens
-      </span>
-    </div>
+    <tr class="candidate-tail" data-tail={unlisted}>
+      <td />
+      <td colSpan={2}>
+        {list.kept > list.candidates.length
+          ? `${formatCount(unlisted)} ${noun} not listed`
+          : `${formatCount(unlisted)} more ${noun}`}
+      </td>
+      <td class="candidate-number">{formatPercent(Math.max(0, 1 - listed))}</td>
+      <td />
+      <td />
+    </tr>
+  );
+}
+
+function CutLine({ list, cut }: { list: CandidateList; cut: string }) {
+  return (
+    <tr class="cut" data-cut={list.cut} data-kept={list.kept}>
+      <td colSpan={6}>
+        <div>
+          {cut} — {formatCount(list.kept)} of {formatCount(list.vocabSize)} tokens
+        </div>
+      </td>
+    </tr>
   );
 }
 
 interface CandidateRowProps {
   readonly candidate: Candidate;
-  readonly scale: ReturnType<typeof barScale>;
+  readonly scale: BarScale;
   readonly drawn: boolean;
 }
 
@@ -134,40 +154,37 @@ function CandidateRow({ candidate, scale, drawn }: CandidateRowProps) {
   const dropped = samplerProbability === 0;
   const width = (value: number) => `${Math.min(1, value / scale.top) * 100}%`;
   return (
-    <div
-      class={`candidate candidate-row${dropped ? ' is-dropped' : ''}`}
-      role="row"
-      data-token-id={candidate.id}
-      data-rank={rank}
-    >
-      <span role="cell" class="candidate-rank">
+    <tr class={`candidate${dropped ? ' is-dropped' : ''}`} data-token-id={candidate.id} data-rank={rank}>
+      <td class="candidate-rank">
         {drawn && <i class="drawn-mark" title="Drawn" />}
         {rank}
-      </span>
-      <span role="cell" class="candidate-token">
+      </td>
+      <td class="candidate-token">
         <TokenTag token={candidate} />
-      </span>
-      <span class="bars" aria-hidden="true">
-        {scale.ticks.map((value) => (
-          <i key={value} class="bar-tick" style={{ left: width(value) }} />
-        ))}
-        {!dropped && <i class="bar-after" style={{ width: width(samplerProbability) }} />}
-        <i class="bar-raw" style={{ width: width(probability) }} />
-      </span>
-      <span role="cell" class="candidate-number candidate-raw" data-value={probability}>
+      </td>
+      <td class="bars-cell" aria-hidden="true">
+        <div class="bars">
+          {scale.ticks.map((value) => (
+            <i key={value} class="bar-tick" style={{ left: width(value) }} />
+          ))}
+          {!dropped && <i class="bar-after" style={{ width: width(samplerProbability) }} />}
+          <i class="bar-raw" style={{ width: width(probability) }} />
+        </div>
+      </td>
+      <td class="candidate-number candidate-raw" data-value={probability}>
         {formatPercent(probability)}
-      </span>
-      <span role="cell" class="candidate-number candidate-after" data-value={samplerProbability}>
+      </td>
+      <td class="candidate-number candidate-after" data-value={samplerProbability}>
         {dropped ? '–' : formatPercent(samplerProbability)}
-      </span>
-      <span role="cell" class="candidate-actions">
+      </td>
+      <td class="candidate-actions">
         <IconButton
           icon="insert"
           label={`Insert ${JSON.stringify(candidate.text)}`}
           title="Insert at the end of the passage"
           onPress={() => link.insert(candidate.text)}
         />
-      </span>
-    </div>
+      </td>
+    </tr>
   );
 }

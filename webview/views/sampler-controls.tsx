@@ -76,7 +76,8 @@ export function SamplerControls({ list }: { list: CandidateList | null }) {
   };
   return (
     <div class="sampler">
-      <div class="settings" role="group" aria-label="Sampler">
+      <fieldset class="settings">
+        <legend class="for-screen-readers">Sampler</legend>
         {SETTINGS.map(({ name, label, short, explanation, most, limit, step, decimals }) => (
           <div class="setting" key={name} title={explanation} data-setting={name}>
             <span class="setting-name" aria-hidden="true">
@@ -114,7 +115,7 @@ export function SamplerControls({ list }: { list: CandidateList | null }) {
             Sample
           </Button>
         </div>
-      </div>
+      </fieldset>
       {list !== null && seed !== null && list.draw !== null && <DrawStrip list={list} draw={list.draw} />}
     </div>
   );

@@ -280,7 +280,8 @@ function drawShared({ bands, runs }: SharedPiece) {
     <span key={bands[0].index} class="shared" role="presentation">
       <span class="bands" role="presentation">
         {bands.map((band, at) => (
-          <i
+          // biome-ignore lint/a11y/useFocusableInteractive: the listbox holds the focus and names its active option
+          <span
             key={band.index}
             role="option"
             aria-selected={false}

@@ -54,7 +54,7 @@ function Ramp({ display }: { display: Display }) {
       </div>
       <div class="ramp-ticks">
         {ticks.map(({ place, label }) => (
-          <span key={label} style={{ left: `${place * 100}%` }}>
+          <span key={label} class="ramp-tick" style={{ left: `${place * 100}%` }}>
             {label}
           </span>
         ))}
