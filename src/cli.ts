@@ -79,6 +79,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 try {
   await main();
 } catch (error) {
-  process.stderr.write(`${HeadlightError.from(error).message}\n`);
+  // What the runtime throws can have several lines.
+  process.stderr.write(`${HeadlightError.from(error).message.replaceAll(/\s*\n\s*/g, ' ')}\n`);
   process.exitCode = 1;
 }

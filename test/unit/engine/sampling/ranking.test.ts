@@ -9,7 +9,7 @@ function order(logits: Float32Array): number[] {
 
 describe('ranking', () => {
   it('orders by falling logit, equal ones by id, −0 with 0 and −∞ last', () => {
-    const logits = Float32Array.of(0, -1, Number.NEGATIVE_INFINITY, 5, -0, 1e-40, -1e-40, 5, 3.4e38, -3.4e38);
+    const logits = Float32Array.of(-0, -1, Number.NEGATIVE_INFINITY, 5, 0, 1e-40, -1e-40, 5, 3.4e38, -3.4e38);
     assert.deepEqual(order(logits), [8, 3, 7, 5, 0, 4, 6, 1, 9, 2]);
   });
 

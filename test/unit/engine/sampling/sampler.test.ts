@@ -59,6 +59,7 @@ describe('sampler', () => {
     assert.equal(sample(logits, { topP: 0.5 }).kept, 1);
     assert.equal(sample(logits, { topP: 0.5000001 }).kept, 2);
     assert.equal(sample(logits, { topP: 0.76 }).kept, 3);
+    assert.equal(sample(Float32Array.of(0, 0), { topP: 0.5 }).kept, 1, 'p is reached exactly');
   });
 
   it('measures min-p against the largest probability', () => {
