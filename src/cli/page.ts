@@ -70,13 +70,29 @@ function summary({ trace, loadMs, color }: PageContent): string {
 /** The passage itself, each token on the colour of its surprisal. */
 function colouredTokens({ tokens }: Trace): string {
   const legend = SURPRISAL_STEPS.map(({ background, label }) => cell(` ${label} `, background)).join('');
-  const passage = tokens.map((token) => {
-    const text = visible(token.text);
+  const texts = passageTexts(tokens);
+  const passage = tokens.map((token, index) => {
+    const text = visible(texts[index]);
     const background = token.surprisal === null ? NO_SURPRISAL : backgroundFor(token.surprisal);
     // A line break is drawn as a sign and made as well, so that the passage keeps its lines.
     return `${cell(text, background)}${token.text.includes('\n') ? '\n' : ''}`;
   });
   return `${bold('Tokens', true)}  surprisal ${legend}\n${passage.join('').replace(/\n$/, '')}`;
+}
+
+/** What each token shows of the passage: of tokens that share characters the first shows them, the others a dot. */
+function passageTexts(tokens: readonly TokenReading[]): string[] {
+  const texts: string[] = [];
+  for (let first = 0; first < tokens.length; first = texts.length) {
+    let end = first + 1;
+    while (end < tokens.length && tokens[end].start < tokens[end - 1].end) {
+      end++;
+    }
+    const bytes = tokens.slice(first, end).flatMap((token) => token.bytes);
+    texts.push(new TextDecoder('utf-8', { ignoreBOM: true }).decode(Uint8Array.from(bytes)));
+    texts.push(...new Array<string>(end - first - 1).fill('·'));
+  }
+  return texts;
 }
 
 function tokenTable({ tokens }: Trace): string {

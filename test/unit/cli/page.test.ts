@@ -103,4 +103,15 @@ describe('page', () => {
     assert.ok(coloured.includes('\x1b[38;5;16;48;5;252mif\x1b[0m\x1b[38;5;16;48;5;187m x⏎\x1b[0m\n'));
     assert.ok(coloured.includes('48;5;210m␛[31m�\x1b[0m'));
   });
+
+  it('shows a character that tokens share once, in colours of its own for each', () => {
+    const part = (index: number, bytes: number[], start: number, end: number): TokenReading => ({
+      ...token(index, '\ufffd', 0.5),
+      ...{ bytes, start, end },
+    });
+    const tokens = [part(0, [0x20, 0xe7, 0x81], 0, 2), part(1, [0xaf], 1, 2), part(2, [0x2e], 2, 3)];
+    const coloured = renderPage({ ...content, trace: { ...trace, tokens }, color: true });
+    const cells = [' 灯', '·', '.'].map((text) => `\x1b[38;5;16;48;5;151m${text}\x1b[0m`);
+    assert.ok(coloured.includes(`\n${cells.join('')}\n`));
+  });
 });
