@@ -1,0 +1,50 @@
+import { readModelFolder } from '../../src/engine/model/folder';
+import { Decoder } from '../../src/engine/runtime/decoder';
+import { type Bench, compare, type Measurement } from './bench';
+import { DEFAULT_MODEL, gpt2SmallShaped, someIds } from './models';
+import { PlainSession } from './plain-session';
+
+const LIMITS = [
+  { length: 64, repetitions: 15, atMost: 1.1 },
+  { length: 256, repetitions: 9, atMost: 1.1 },
+  { length: 1024, repetitions: 5, atMost: 1.25 },
+];
+
+/** A run after which the weights of every head have been computed, against a run of the same file for its logits only. */
+export const bench: Bench = async () => [
+  ...(await measure('GPT-2-small-shaped', await gpt2SmallShaped())),
+  ...(await measure('headlight-small', DEFAULT_MODEL)),
+];
+
+async function measure(name: string, directory: string): Promise<Measurement[]> {
+  const { graphFile, config } = await readModelFolder(directory);
+  const decoder = await Decoder.open({ graphFile, config, device: 'cpu' });
+  const plain = await PlainSession.open(graphFile, config);
+  const measurements: Measurement[] = [];
+  for (const { length, repetitions, atMost } of LIMITS) {
+    if (length > config.contextLength) {
+      continue;
+    }
+    const ids = someIds(length, config.vocabSize);
+    const { ratio, a, b } = await compare(
+      repetitions,
+      async () => {
+        const { attention } = await decoder.forward(ids);
+        for (let layer = 0; layer < config.layers; layer++) {
+          await attention?.layer(layer);
+        }
+      },
+      () => plain.logits(ids),
+    );
+    measurements.push({
+      what: `${name}: all attention weights against logits only, T = ${length}`,
+      value: ratio,
+      unit: 'ratio',
+      limit: { atMost },
+      detail: `${a.toFixed(0)} ms against ${b.toFixed(0)} ms`,
+    });
+  }
+  await decoder.dispose();
+  await plain.release();
+  return measurements;
+}

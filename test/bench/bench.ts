@@ -1,0 +1,50 @@
+/** One line of a bench's table. */
+export interface Measurement {
+  /** What was measured, against what. */
+  readonly what: string;
+  readonly value: number;
+  readonly unit: 'ratio' | 'ms' | 'tokens/s' | 'MB';
+  /** The value should be at most (or, for what should be high, at least) this; null where nothing was asked for. */
+  readonly limit: { readonly atMost: number } | { readonly atLeast: number } | null;
+  /** The figures behind a ratio. */
+  readonly detail: string;
+}
+
+/** What every `*.bench.ts` exports. Ratios compare two things within one run, since machines differ and are shared. */
+export type Bench = () => Promise<readonly Measurement[]>;
+
+/** Of an even number of values the mean of the two in the middle. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+/** Milliseconds that some work takes. */
+export async function timed(work: () => Promise<unknown>): Promise<number> {
+  const started = performance.now();
+  await work();
+  return performance.now() - started;
+}
+
+/**
+ * Does two things in turn, A B A B …, after one turn that does not count, and compares them pair by pair: what slows the
+ * machine down slows both of a pair.
+ */
+export async function compare(
+  repetitions: number,
+  a: () => Promise<unknown>,
+  b: () => Promise<unknown>,
+): Promise<{ readonly ratio: number; readonly a: number; readonly b: number }> {
+  await a();
+  await b();
+  const pairs: { a: number; b: number }[] = [];
+  for (let i = 0; i < repetitions; i++) {
+    pairs.push({ a: await timed(a), b: await timed(b) });
+  }
+  return {
+    ratio: median(pairs.map((pair) => pair.a / pair.b)),
+    a: median(pairs.map((pair) => pair.a)),
+    b: median(pairs.map((pair) => pair.b)),
+  };
+}
