@@ -1,3 +1,5 @@
+import { largestCell } from './matrix-geometry';
+
 /** How the attention section shares the panel's width, in CSS pixels. */
 export interface AttentionLayout {
   /** `wide`: grid, matrix, facts in a row. `medium`: facts under the grid. `small`: matrix under both. `narrow`: one column. */
@@ -16,7 +18,9 @@ export const TAG_GAP = 4;
 
 const COLUMN_GAP = 24;
 const FACTS_WIDTH = 160;
-const LARGEST_PITCH = 36;
+const LARGEST_PITCH = 48;
+/** From here on a thumbnail can be read; the matrix gives up its largest cells for it. */
+const READABLE_PITCH = 30;
 const SMALLEST_PITCH = 9;
 
 /** The horizontal inset of a section's content. */
@@ -40,10 +44,13 @@ export function attentionLayout(
   if (panelWidth >= 680) {
     const facts = panelWidth >= 900 ? COLUMN_GAP + FACTS_WIDTH : 0;
     const shared = inner - facts - COLUMN_GAP;
-    // Cells that can be pointed at come first, then the grid gets what is left, up to about the matrix's height.
-    const wanted = Math.min(tokens <= 60 ? tokens * 8 + 57 : height, 0.7 * shared);
-    const tallest = Math.max(22, Math.floor((height - HEAD_RULER) / layers) - TAG_GAP);
-    const pitch = pitchFor(shared - wanted, Math.min(LARGEST_PITCH, tallest));
+    const tallest = Math.min(LARGEST_PITCH, Math.max(22, Math.floor((height - HEAD_RULER) / layers) - TAG_GAP));
+    const pitchBeside = (matrix: number) => pitchFor(shared - Math.min(matrix, 0.7 * shared), tallest);
+    // Beside the matrix at its best, and where that is too narrow, beside one whose cells can still be pointed at.
+    const best =
+      tokens <= 60 ? tokens * Math.min(largestCell(tokens), Math.floor((height - 65) / tokens)) + 65 : height;
+    const modest = tokens <= 60 ? tokens * 8 + 57 : height;
+    const pitch = Math.max(pitchBeside(best), Math.min(READABLE_PITCH, pitchBeside(modest)));
     return {
       arrangement: panelWidth >= 900 ? 'wide' : 'medium',
       pitch,

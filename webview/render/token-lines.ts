@@ -90,7 +90,7 @@ export function layOutTokens(text: string, tokens: readonly Token[], firstLine: 
         runs: visibleRuns(shown),
         opens: start === token.start,
         closes: stop === token.end,
-        onlyBreak: shown === '\n' || shown === '\r\n' || shown === '\r',
+        onlyBreak: /^[\r\n]+$/.test(shown),
       });
       if (breaks) {
         breakLine();

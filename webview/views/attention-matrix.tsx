@@ -25,8 +25,8 @@ import { HEAD_KEYS, stepHeadByKey } from './head-keys';
 import { cellValue, moveByKey, pairName } from './matrix-cursor';
 import type { ShownMatrix } from './shown-matrix';
 
-/** Characters of a label that fit into the margin. */
-const LABEL_CHARACTERS = 10;
+/** Width of a character in a monospaced font, in parts of its size. */
+const CHARACTER_WIDTH = 0.6;
 /** A pointer that moved less has clicked. */
 const DRAG_FROM = 6;
 
@@ -332,10 +332,13 @@ function drawLabels(
   const { labels: margin, cell, rows, columns } = geometry;
   const size = cell >= 9 ? 9 : cell >= 8 ? 8 : 8.5;
   context.textBaseline = 'middle';
-  const label = (range: TokenRange): string =>
-    range.to - range.from > 1
-      ? `#${range.from}–${range.to - 1}`
-      : shortLabel(labels[range.from] ?? '', LABEL_CHARACTERS);
+  const characters = Math.floor((margin - 8) / (size * CHARACTER_WIDTH));
+  const label = (range: TokenRange, on: boolean): string =>
+    range.to - range.from === 1
+      ? shortLabel(labels[range.from] ?? '', characters)
+      : on
+        ? `#${range.from}–${range.to - 1}`
+        : `#${range.from}`;
   const axis = (
     count: number,
     marked: number | null,
@@ -350,7 +353,7 @@ function drawLabels(
       if (on || (at % every === 0 && !crowded)) {
         context.fillStyle = on ? palette.strong : palette.muted;
         context.font = `${on ? 700 : 400} ${size}px ${palette.monoFont}`;
-        draw(label(rangeOf(at)), at);
+        draw(label(rangeOf(at), on), at);
       }
     }
   };

@@ -21,6 +21,10 @@ export function TokenPassage({ passage, trace, colour }: { passage: Passage; tra
     () => layOutTokens(passage.text, trace.tokens, passage.firstLine),
     [passage.text, passage.firstLine, trace],
   );
+  const manyShared = useMemo(
+    () => lines.flatMap((line) => line.pieces).filter((piece) => piece.kind === 'shared').length >= MANY_SHARED,
+    [lines],
+  );
   const content = useMemo(() => lines.map((line) => <Line key={line.number} line={line} />), [lines]);
 
   useLayoutEffect(() => elements.current.collect(root.current!), [lines]);
@@ -82,7 +86,7 @@ export function TokenPassage({ passage, trace, colour }: { passage: Passage; tra
   return (
     <div
       ref={root}
-      class="passage"
+      class={`passage${manyShared ? ' has-many-shared' : ''}`}
       role="listbox"
       aria-label="Tokens of the passage"
       aria-describedby="passage-keys"
@@ -134,6 +138,11 @@ function tintOf(
     }
   }
 }
+
+/** Pixels, the gap to the next one included. */
+const NARROWEST_BAND = 5;
+/** From so many characters that are spread over several tokens on, their badges get out of the way. */
+const MANY_SHARED = 6;
 
 type MarkName = 'is-pinned' | 'is-hovered' | 'is-revealed' | 'is-query' | 'is-key';
 
@@ -240,8 +249,8 @@ class TokenElements {
 function Line({ line }: { line: TokenLine }) {
   const { pieces } = line;
   // A line break goes to the next row together with what stands before it.
-  const last = pieces.at(-1);
-  const joined = pieces.length > 1 && last?.kind === 'token' && last.onlyBreak ? 2 : 0;
+  const breaks = pieces.length - 1 - pieces.findLastIndex((piece) => !isOnlyBreak(piece));
+  const joined = breaks > 0 && breaks < pieces.length ? breaks + 1 : 0;
   const free = pieces.slice(0, pieces.length - joined);
   return (
     <div class="passage-line" role="presentation">
@@ -254,6 +263,10 @@ function Line({ line }: { line: TokenLine }) {
       </span>
     </div>
   );
+}
+
+function isOnlyBreak(piece: Piece): boolean {
+  return piece.kind === 'token' && piece.onlyBreak;
 }
 
 function drawPiece(piece: Piece) {
@@ -277,7 +290,13 @@ function drawToken({ index, runs, opens, closes }: TokenPiece) {
 function drawShared({ bands, runs }: SharedPiece) {
   const text = runs.map((run) => run.text).join('');
   return (
-    <span key={bands[0].index} class="shared" role="presentation">
+    <span
+      key={bands[0].index}
+      class="shared"
+      role="presentation"
+      // Wide enough to point at each band.
+      style={{ minWidth: `${bands.length * NARROWEST_BAND}px` }}
+    >
       <span class="bands" role="presentation">
         {bands.map((band, at) => (
           // biome-ignore lint/a11y/useFocusableInteractive: the listbox holds the focus and names its active option
