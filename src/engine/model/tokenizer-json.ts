@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { HeadlightError } from '../../protocol/errors';
-import { byteLevelText } from './byte-level';
+import { readByteLevel } from './byte-level';
 import { ENCODING_NAMES, type Encoding, type EncodingName, openEncoding } from './encoding';
 import { readJson } from './json-file';
 
@@ -101,7 +101,7 @@ export async function recogniseEncoding(file: string): Promise<Encoding> {
   }
   const special = new Map((json.added_tokens ?? []).map(({ id, content }) => [id, content]));
   const encoding = await openEncoding(variantOf(known.encoding, special));
-  if (!hasVocabulary(encoding, model.vocab, model.merges, special)) {
+  if (!hasVocabulary(encoding, model.vocab, special)) {
     throw unsupported(file, `it has the merges of ${known.encoding}, but other ids`);
   }
   const ordinary = json.added_tokens?.find(({ id, special }) => special !== true && !encoding.specialTokens.has(id));
@@ -164,32 +164,26 @@ function variantOf(encoding: EncodingName, special: ReadonlyMap<number, string>)
   return encoding;
 }
 
-/**
- * Whether a vocabulary has all of the encoding's tokens, each with its id, and besides them special tokens only. The
- * merges, known to be the encoding's, spell the tokens: the n-th makes the n-th token of more than one byte.
- */
+/** Whether a vocabulary has all of the encoding's tokens, each with its id, and besides them special tokens only. */
 function hasVocabulary(
   { vocabulary }: Encoding,
   vocab: Readonly<Record<string, number>>,
-  merges: readonly Merge[],
   special: ReadonlyMap<number, string>,
 ): boolean {
-  let merge = 0;
-  for (let id = 0; id < vocabulary.size; id++) {
-    const bytes = vocabulary.bytesOf(id);
-    if (bytes.length > 0) {
-      const token = bytes.length === 1 ? byteLevelText(bytes) : partsOf(merges[merge++]).join('');
-      if (vocab[token] !== id) {
-        return false;
-      }
+  const bytes = new Uint8Array(vocabulary.longest);
+  let ordinary = 0;
+  for (const token in vocab) {
+    const id = vocab[token];
+    if (special.get(id) === token) {
+      continue;
     }
+    const length = token.length <= bytes.length ? readByteLevel(token, bytes) : -1;
+    if (length < 0 || vocabulary.find(bytes, 0, length) !== id) {
+      return false;
+    }
+    ordinary++;
   }
-  const specialEntries = [...special].filter(([id, content]) => vocab[content] === id);
-  return Object.keys(vocab).length === vocabulary.used + specialEntries.length;
-}
-
-function partsOf(merge: Merge): readonly string[] {
-  return typeof merge === 'string' ? merge.split(' ') : merge;
+  return ordinary === vocabulary.used;
 }
 
 /** Whether the parts that are read have the shape they are read with. */

@@ -2,13 +2,33 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { byteLevelText } from '../../../../src/engine/model/byte-level';
+import { readByteLevel } from '../../../../src/engine/model/byte-level';
 import { type EncodingName, openEncoding } from '../../../../src/engine/model/encoding';
 import { recogniseEncoding } from '../../../../src/engine/model/tokenizer-json';
 import type { Vocabulary } from '../../../../src/engine/model/vocabulary';
 
 const BYTE_LEVEL = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true };
 const END_OF_TEXT = { id: 50256, content: '<|endoftext|>', special: true };
+
+/** By byte, as GPT-2's encoder.py makes it: printable Latin-1 first, then the others from U+0100 on. */
+const BYTE_LEVEL_ALPHABET: string[] = Array.from({ length: 256 }, () => '');
+for (const [first, last] of [
+  [0x21, 0x7e],
+  [0xa1, 0xac],
+  [0xae, 0xff],
+]) {
+  for (let byte = first; byte <= last; byte++) {
+    BYTE_LEVEL_ALPHABET[byte] = String.fromCharCode(byte);
+  }
+}
+let nextCode = 0x100;
+for (let byte = 0; byte < 256; byte++) {
+  BYTE_LEVEL_ALPHABET[byte] ||= String.fromCharCode(nextCode++);
+}
+
+function byteLevelText(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => BYTE_LEVEL_ALPHABET[byte]).join('');
+}
 
 /** The merges of a vocabulary, worked out from the ranks alone: the last merge that makes each token of its bytes. */
 function mergesOf(vocabulary: Vocabulary): string[] {
@@ -72,12 +92,16 @@ describe('tokenizer.json', () => {
     return recogniseEncoding(file);
   }
 
-  it('spells bytes in the byte-level alphabet', () => {
-    const letters = Array.from({ length: 256 }, (_, byte) => byteLevelText(Uint8Array.of(byte)));
-    assert.equal(new Set(letters).size, 256);
-    assert.equal(letters[0], 'Ā');
-    assert.equal(letters[0xad], 'Ń');
-    assert.equal(byteLevelText(new TextEncoder().encode(' a\n中')), 'ĠaĊä¸Ń');
+  it('reads bytes in the byte-level alphabet', () => {
+    const read = (token: string): Buffer | null => {
+      const bytes = new Uint8Array(token.length);
+      const length = readByteLevel(token, bytes);
+      return length < 0 ? null : Buffer.from(bytes.subarray(0, length));
+    };
+    assert.equal(read('ĠaĊä¸Ń')?.toString(), ' a\n中');
+    assert.deepEqual(read(BYTE_LEVEL_ALPHABET.join('')), Buffer.from(Array.from({ length: 256 }, (_, byte) => byte)));
+    assert.equal(read('a b'), null);
+    assert.equal(read('a中'), null);
   });
 
   it('is recognised as r50k_base, in the old and the new spelling of merges', async () => {
