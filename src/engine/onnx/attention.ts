@@ -3,11 +3,14 @@ import { label, type Topology } from './topology';
 
 /** One layer's attention, as a part of the graph: tensors by name, nodes in the order they run. */
 export interface AttentionSite {
-  /** The product of queries and keys. */
+  /** The product of queries and keys: MatMul, FusedMatMul or Einsum. */
   readonly scoreNode: GraphNode;
-  /** First operand of the product; usually [1, H, T, d]. */
+  /** First operand of the product; for a MatMul [1, H, T, d]. */
   readonly queries: string;
-  /** Second operand of the product; usually [1, H, d, T]: one for each query head, also with grouped queries. */
+  /**
+   * Second operand of the product, as it reads it: [1, H, d, T] for a MatMul, [1, H, T, d] where the product transposes it
+   * itself. One for each query head, also with grouped queries.
+   */
   readonly keysTransposed: string;
   /** All that lies between the product and `weights`: scale, mask, softcap, casts, the softmax. */
   readonly chain: readonly GraphNode[];
@@ -77,6 +80,11 @@ const ON_WEIGHTS = new Set([
   'Unsqueeze',
   'Where',
 ]);
+
+const PRODUCTS: Readonly<Record<string, ReadonlySet<string>>> = {
+  '': new Set(['MatMul', 'Einsum']),
+  'com.microsoft': new Set(['FusedMatMul']),
+};
 
 const FUSED: Readonly<Record<string, ReadonlySet<string>>> = {
   '': new Set(['Attention']),
@@ -184,9 +192,9 @@ function attentionAround(topology: Topology, softmaxNode: GraphNode): LayerAtten
   if (scores.length > 1) {
     return unclear(`the scores of ${label(softmaxNode)} are the sum of ${scores.length} products`);
   }
-  const [contextNode] = contexts;
+  const [{ contextNode, weights }] = contexts;
   const [scoreNode] = scores;
-  const [weights, values] = contextNode.inputs;
+  const [values] = contextNode.inputs.filter((input) => input !== weights);
   const chain = between(topology, scoreNode, weights);
   if (chain === null) {
     return unclear(`there are more than ${FARTHEST} nodes around ${label(softmaxNode)}`);
@@ -217,24 +225,29 @@ function attentionAround(topology: Topology, softmaxNode: GraphNode): LayerAtten
 
 /** A product of two tensors that depend on the input, and not of one with a weight. */
 function isComputedProduct(topology: Topology, { opType, domain, inputs }: GraphNode): boolean {
-  const isProduct = (opType === 'MatMul' && domain === '') || (opType === 'FusedMatMul' && domain === 'com.microsoft');
+  const isProduct = PRODUCTS[domain]?.has(opType) ?? false;
   return isProduct && inputs.length === 2 && !inputs.some((input) => topology.isConstant(input));
 }
 
-/** The products whose first factor is the softmax's result. */
-function productsAfter(topology: Topology, softmaxNode: GraphNode): readonly GraphNode[] {
-  const products = new Set<GraphNode>();
+interface Weighing {
+  readonly contextNode: GraphNode;
+  readonly weights: string;
+}
+
+/** The products in which the softmax's result weighs something. */
+function productsAfter(topology: Topology, softmaxNode: GraphNode): readonly Weighing[] {
+  const products = new Map<GraphNode, Weighing>();
   const reached = new Set([softmaxNode.outputs[0]]);
-  for (const tensor of reached) {
-    for (const node of topology.consumers(tensor)) {
-      if (isComputedProduct(topology, node) && node.inputs[0] === tensor) {
-        products.add(node);
+  for (const weights of reached) {
+    for (const node of topology.consumers(weights)) {
+      if (isComputedProduct(topology, node) && (node.inputs[0] === weights || node.opType === 'Einsum')) {
+        products.set(node, { contextNode: node, weights });
       } else if (node.domain === '' && ON_WEIGHTS.has(node.opType) && reached.size < FARTHEST) {
         reached.add(node.outputs[0]);
       }
     }
   }
-  return [...products];
+  return [...products.values()];
 }
 
 /** The products that the softmax's scores come from. */

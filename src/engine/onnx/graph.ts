@@ -1,4 +1,4 @@
-import { isFloat } from './data-type';
+import { DataType, isFloat } from './data-type';
 import type { ByteRange, ModelFile } from './model-file';
 import {
   AttributeField,
@@ -26,7 +26,7 @@ export interface Model {
   readonly graph: Graph;
   /** Operators that the model defines itself, out of others. */
   readonly functionCount: number;
-  /** Numbers in its floating-point weights, scalars left out. */
+  /** Numbers in its weights, floating-point and 8-bit; scalars left out. */
   readonly parameters: number;
 }
 
@@ -306,19 +306,11 @@ function readOpset(reader: WireReader, opsets: Map<string, number>): void {
 }
 
 function countParameters({ nodes, initializers }: Graph): number {
-  let count = 0;
-  const add = ({ dataType, dims }: StoredTensor) => {
-    const size = dims.reduce((product, dim) => product * dim, 1);
-    count += isFloat(dataType) && size > 1 ? size : 0;
-  };
-  initializers.forEach(add);
-  for (const node of nodes) {
-    const constant = constantTensor(node);
-    if (constant !== null) {
-      add(constant);
-    }
-  }
-  return count;
+  const constants = nodes.map(constantTensor).filter((tensor) => tensor !== null);
+  return [...initializers.values(), ...constants]
+    .filter(({ dataType, dims }) => isFloat(dataType) || (dataType === DataType.Int8 && dims.length >= 2))
+    .map(({ dims }) => dims.reduce((product, dim) => product * dim, 1))
+    .reduce((sum, size) => sum + (size > 1 ? size : 0), 0);
 }
 
 /** The tensor that a Constant node gives; null for every other node. */
@@ -329,7 +321,11 @@ export function constantTensor({ opType, domain, attributes }: GraphNode): Store
 
 /** The graphs inside a node: the branches of an If, the body of a Loop. */
 export function subgraphs({ attributes }: GraphNode): readonly Graph[] {
-  return [...attributes.values()].flatMap(({ value }) =>
-    typeof value === 'object' && value !== null && 'nodes' in value ? [value] : [],
-  );
+  const graphs: Graph[] = [];
+  for (const { value } of attributes.values()) {
+    if (typeof value === 'object' && value !== null && 'nodes' in value) {
+      graphs.push(value);
+    }
+  }
+  return graphs;
 }

@@ -14,10 +14,10 @@ const WINDOW_BYTES = 16 * 1024;
 const LARGEST_READ = 256 * 1024 * 1024;
 
 /**
- * What one file may make the reader keep. Real graphs stay far below (an 80-layer decoder has some 400,000 records);
+ * What one file may make the reader keep. Real graphs stay far below (an 80-layer decoder has some 200,000 records);
  * a damaged or hostile file reaches them before it can cost seconds or memory.
  */
-const RECORD_LIMIT = 3_000_000;
+const RECORD_LIMIT = 1_000_000;
 const TEXT_LIMIT = 64 * 1024 * 1024;
 
 /** A `.onnx` file opened for reading by ranges, so that its weights need not be read at all. */
@@ -89,7 +89,10 @@ export class ModelFile {
     if (this.textLeft < 0) {
       throw this.invalid('has more text in its graph than any model needs');
     }
-    return this.read(range).toString('utf8');
+    const from = range.offset - this.windowStart;
+    return from >= 0 && from + range.length <= this.windowEnd - this.windowStart
+      ? this.window.toString('utf8', from, from + range.length)
+      : this.read(range).toString('utf8');
   }
 
   /** Called for each record of the wire format, so that a file of nothing but records comes to an end. */

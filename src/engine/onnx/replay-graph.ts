@@ -97,8 +97,10 @@ export function buildReplayGraph(model: Model, site: AttentionSite, typeOf: (ten
   };
 }
 
-function isHeadwiseProduct({ attributes }: GraphNode): boolean {
-  return ['transBatchA', 'transBatchB'].every((name) => (attributes.get(name)?.value ?? 0) === 0);
+function isHeadwiseProduct({ opType, attributes }: GraphNode): boolean {
+  return (
+    opType !== 'Einsum' && ['transBatchA', 'transBatchB'].every((name) => (attributes.get(name)?.value ?? 0) === 0)
+  );
 }
 
 /** A softmax along one of the first two axes would be along the heads, or as old opsets have it, over all of them at once. */

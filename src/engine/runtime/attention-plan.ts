@@ -9,7 +9,7 @@ import type { Topology } from '../onnx/topology';
 import { type LayerPlan, LayerReplay } from './attention-replay';
 import type { Feeds } from './feeds';
 import { firstLine, openPlainSession, openSmallSession, type Runtime } from './providers';
-import { dataTypeOf, floatData, tensorOfBytes } from './tensors';
+import { byteLengthOf, dataTypeOf, floatData, tensorOfBytes } from './tensors';
 
 /** How the attention of every layer is kept and recomputed. */
 export interface AttentionPlan {
@@ -34,8 +34,6 @@ export interface AttentionPlanOptions {
 /** How far a replayed weight may be from the graph's own. Half precision has 1/2048 as its step below 1. */
 const TOLERANCE: Readonly<Record<string, number>> = { float16: 1e-3 };
 const DEFAULT_TOLERANCE = 1e-5;
-/** A side input that is this large a part of the weights themselves is not worth keeping. */
-const LARGEST_SIDE_INPUT = 0.5;
 /** Constants up to this size are read from the file once instead of being fetched at every run. */
 const LARGEST_CONSTANT = 64 * 1024;
 
@@ -56,19 +54,12 @@ export async function planAttention(options: AttentionPlanOptions): Promise<Atte
   const exposed = [...new Set([...computed, ...sites.map(({ weights }) => weights)])];
   const run = await runPart(topology, exposed, probe);
   const kept = new Map([...constants, ...Object.entries(probe), ...Object.entries(run)]);
+  checkWeights(sites, run, heads, probeLength);
   const sessions = new Map<string, InferenceSession>();
   const layers: LayerPlan[] = [];
-  for (const [layer, site] of sites.entries()) {
+  for (const site of sites) {
     const weights = run[site.weights];
-    const cells = heads * probeLength * probeLength;
-    if (weights.size !== cells || weights.dims.at(-1) !== probeLength || weights.dims.at(-2) !== probeLength) {
-      throw new HeadlightError(
-        'graph-unsupported',
-        `The attention of layer ${layer} is [${weights.dims}] for ${probeLength} tokens, which is not one map for each of the ` +
-          `${heads} heads that config.json names.`,
-      );
-    }
-    const plan = isTooLarge(site, sites, kept, cells) ? null : await proven(options, site, kept, weights, sessions);
+    const plan = isTooLarge(site, sites, run, weights) ? null : await proven(options, site, kept, weights, sessions);
     layers.push(plan ?? { kind: 'rerun', site });
   }
   const replayed = layers.flatMap(({ kind, site }) => (kind === 'replay' ? [site] : []));
@@ -76,6 +67,24 @@ export async function planAttention(options: AttentionPlanOptions): Promise<Atte
     replayed.flatMap(({ queries, keysTransposed, sideInputs }) => [queries, keysTransposed, ...sideInputs]),
   );
   return { layers, fetch: computed.filter((name) => used.has(name)), constants, sessions: [...sessions.values()] };
+}
+
+function checkWeights(
+  sites: readonly AttentionSite[],
+  run: Readonly<Record<string, Tensor>>,
+  heads: number,
+  length: number,
+): void {
+  for (const [layer, site] of sites.entries()) {
+    const { size, dims } = run[site.weights];
+    if (size !== heads * length * length || dims.at(-1) !== length || dims.at(-2) !== length) {
+      throw new HeadlightError(
+        'graph-unsupported',
+        `The attention of layer ${layer} is [${dims}] for ${length} tokens, which is not one map for each of the ${heads} ` +
+          'heads that config.json names; check that both are of the same model.',
+      );
+    }
+  }
 }
 
 /** Runs only the part of the graph that these tensors need. */
@@ -113,18 +122,18 @@ function readConstants(
   return constants;
 }
 
-/** Whether what only this layer needs beside queries and keys is about as large as its weights. */
+/** Whether the layer's share of what is kept beside queries and keys is as large as its weights: a bias for every cell. */
 function isTooLarge(
   site: AttentionSite,
   sites: readonly AttentionSite[],
-  kept: ReadonlyMap<string, Tensor>,
-  cells: number,
+  computed: Readonly<Record<string, Tensor>>,
+  weights: Tensor,
 ): boolean {
   const bytes = site.sideInputs.reduce((sum, name) => {
     const users = sites.filter(({ sideInputs }) => sideInputs.includes(name)).length;
-    return sum + (kept.get(name)!.data as Float32Array).byteLength / users;
+    return sum + (name in computed ? byteLengthOf(computed[name]) / users : 0);
   }, 0);
-  return bytes > LARGEST_SIDE_INPUT * cells * Float32Array.BYTES_PER_ELEMENT;
+  return bytes >= byteLengthOf(weights);
 }
 
 /** The layer's replay, if it gives the graph's own weights. Sites of the same structure share a session. */

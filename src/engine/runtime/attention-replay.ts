@@ -2,8 +2,8 @@ import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { HeadlightError } from '../../protocol/errors';
 import type { AttentionSite } from '../onnx/attention';
 import type { ReplayGraph } from '../onnx/replay-graph';
-import type { Runtime } from './providers';
-import { floatData } from './tensors';
+import { firstLine, type Runtime } from './providers';
+import { byteLengthOf, floatData } from './tensors';
 
 /**
  * The attention of one run, recomputed on demand from the queries and keys that the run left behind: T × d numbers a head
@@ -64,7 +64,10 @@ export class LayerReplay {
 
   private async run(tensorOf: (name: string) => Tensor): Promise<Float32Array> {
     const feeds = Object.fromEntries([...this.graph.inputs].map(([name, input]) => [input, tensorOf(name)]));
-    const results = await this.session.run(feeds);
+    const results = await this.session.run(feeds).catch((cause) => {
+      const why = `The attention of this passage cannot be recomputed (${firstLine(cause)}); inspect it again.`;
+      throw new HeadlightError('internal', why, { cause });
+    });
     return floatData(results[this.graph.output]);
   }
 
@@ -122,7 +125,7 @@ export function createAttentionReplay({ runtime, plans, heads, length, kept, rer
     layers: plans.length,
     heads,
     length,
-    byteLength: byteLengthOf(kept.values()),
+    byteLength: [...new Set(kept.values())].reduce((sum, tensor) => sum + byteLengthOf(tensor), 0),
     layer: wholeLayer,
     async head(layer, head) {
       if (!Number.isInteger(head) || head < 0 || head >= heads) {
@@ -139,17 +142,6 @@ export function createAttentionReplay({ runtime, plans, heads, length, kept, rer
       return weights.slice(head * length * length, (head + 1) * length * length);
     },
   };
-}
-
-/** Tensors may share memory. */
-function byteLengthOf(tensors: Iterable<Tensor>): number {
-  const views = new Set<ArrayBufferView>();
-  for (const { data } of tensors) {
-    if (ArrayBuffer.isView(data)) {
-      views.add(data);
-    }
-  }
-  return [...views].reduce((sum, { byteLength }) => sum + byteLength, 0);
 }
 
 /** Tensors that hold the same numbers become one: old exports cut the same triangle of a mask out for every layer. */

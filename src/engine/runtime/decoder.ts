@@ -3,13 +3,13 @@ import type { LoadProgress } from '../../protocol/engine';
 import { HeadlightError } from '../../protocol/errors';
 import type { DeviceChoice, DeviceStatus } from '../../protocol/model';
 import type { DecoderConfig } from '../model/config';
-import { type AttentionSite, describeMissingAttention, entryNode, findAttention } from '../onnx/attention';
+import { analyzeGraph, type GraphAnalysis } from '../onnx/analysis';
+import type { AttentionSite } from '../onnx/attention';
 import { readModel } from '../onnx/graph';
 import { type InstrumentedModel, instrument } from '../onnx/instrument';
 import { ModelFile } from '../onnx/model-file';
-import { findResidualStream, type ResidualStream } from '../onnx/residual-stream';
-import { readSignature, type Signature } from '../onnx/signature';
-import { Topology } from '../onnx/topology';
+import type { ResidualStream } from '../onnx/residual-stream';
+import type { Signature } from '../onnx/signature';
 import { type AttentionPlan, planAttention } from './attention-plan';
 import { type AttentionReplay, createAttentionReplay, shareEqual } from './attention-replay';
 import { buildFeeds, type Feeds } from './feeds';
@@ -81,30 +81,18 @@ export class Decoder {
     try {
       const model = readModel(file);
       onProgress?.('analysing');
-      const topology = new Topology(model);
-      const signature = readSignature(model);
-      const layers = findAttention(topology);
-      const missing = describeMissingAttention(topology, layers, config.layers);
-      const sites = layers.flatMap((layer) => (layer.kind === 'decomposed' ? [layer.site] : []));
-      const stream = findResidualStream(topology, layers.map(entryNode), signature.tokens, signature.logits);
+      const analysis = analyzeGraph(model, config.layers);
       onProgress?.('starting');
+      const { signature, stream } = analysis;
       const runtime = await loadRuntime();
-      const probeIds = Uint32Array.from(
-        { length: Math.min(PROBE_LENGTH, config.contextLength) },
-        (_, index) => (index * 7919) % config.vocabSize,
-      );
-      const probe = buildFeeds(runtime, signature, config, probeIds);
-      const { heads } = config;
-      const attention =
-        missing === null
-          ? await planAttention({ runtime, topology, sites, heads, probe, probeLength: probeIds.length }).catch(
-              unavailable,
-            )
-          : { unavailable: missing };
-      const fetched = 'unavailable' in attention ? [] : attention.fetch;
-      const rerun = 'unavailable' in attention ? [] : attention.layers.filter(({ kind }) => kind === 'rerun');
-      const expose = [...fetched, ...(stream.found ? stream.tensors : [])];
-      const opened = await openSession(instrument(model, { expose }), device, graphFile);
+      const attention = await planUnlessUnavailable(runtime, analysis, config);
+      const plan = 'unavailable' in attention ? null : attention;
+      const rerun = plan?.layers.flatMap(({ kind, site }) => (kind === 'rerun' ? [site.weights] : [])) ?? [];
+      const expose = [...(plan?.fetch ?? []), ...(stream.found ? stream.tensors : [])];
+      const opened = await openSession(instrument(model, { expose }), device, graphFile).catch(async (error) => {
+        await releaseAll(plan?.sessions ?? []);
+        throw error;
+      });
       const decoder = new Decoder({
         runtime,
         graphFile,
@@ -114,9 +102,12 @@ export class Decoder {
         ...opened,
         stream,
         attention,
-        rerunModel: rerun.length === 0 ? null : instrument(model, { expose: rerun.map(({ site }) => site.weights) }),
+        rerunModel: rerun.length === 0 ? null : instrument(model, { expose: rerun }),
       });
-      await decoder.forward(probeIds);
+      await decoder.forward(probeIds(config)).catch(async (error) => {
+        await decoder.dispose();
+        throw error;
+      });
       return decoder;
     } finally {
       file.close();
@@ -128,7 +119,7 @@ export class Decoder {
     return this.parts.device;
   }
 
-  /** Numbers in the model's floating-point weights. */
+  /** Numbers in the model's weights. */
   get parameters(): number {
     return this.parts.parameters;
   }
@@ -181,7 +172,7 @@ export class Decoder {
     const { session, attention } = this.parts;
     const rerun = await this.rerunSession?.catch(() => null);
     const replays = 'unavailable' in attention ? [] : attention.sessions;
-    await Promise.all([session, ...replays, ...(rerun ? [rerun] : [])].map((opened) => opened.release()));
+    await releaseAll([session, ...replays, ...(rerun ? [rerun] : [])]);
   }
 
   private replay(
@@ -222,11 +213,34 @@ export class Decoder {
   }
 }
 
-function unavailable(error: unknown): { readonly unavailable: string } {
-  if (error instanceof HeadlightError && error.code === 'graph-unsupported') {
-    return { unavailable: error.message };
+/** [T] of any tokens: what is tried on them is the graph and not the model. */
+function probeIds({ contextLength, vocabSize }: DecoderConfig): Uint32Array {
+  return Uint32Array.from({ length: Math.min(PROBE_LENGTH, contextLength) }, (_, index) => (index * 7919) % vocabSize);
+}
+
+async function planUnlessUnavailable(
+  runtime: Runtime,
+  { topology, signature, attention: sites }: GraphAnalysis,
+  config: DecoderConfig,
+): Promise<AttentionPlan | { readonly unavailable: string }> {
+  if ('unavailable' in sites) {
+    return sites;
   }
-  throw error;
+  const ids = probeIds(config);
+  const probe = buildFeeds(runtime, signature, config, ids);
+  const { heads } = config;
+  try {
+    return await planAttention({ runtime, topology, sites, heads, probe, probeLength: ids.length });
+  } catch (error) {
+    if (error instanceof HeadlightError && error.code === 'graph-unsupported') {
+      return { unavailable: error.message };
+    }
+    throw error;
+  }
+}
+
+async function releaseAll(sessions: readonly InferenceSession[]): Promise<void> {
+  await Promise.all(sessions.map((session) => session.release()));
 }
 
 async function run(

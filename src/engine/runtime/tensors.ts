@@ -79,3 +79,8 @@ export function halfToFloat(bits: number): number {
   }
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
+
+/** What a tensor of numbers takes in memory. */
+export function byteLengthOf({ data }: Tensor): number {
+  return ArrayBuffer.isView(data) ? data.byteLength : 0;
+}

@@ -26,6 +26,10 @@ export interface DecoderShape {
   readonly softmaxCasts?: boolean;
   /** Turns rows that are not a number into zeros after the softmax, as PyTorch's exporter does. */
   readonly nanGuard?: boolean;
+  /** Both products as Einsum. */
+  readonly einsum?: boolean;
+  /** Each layer adds its own number for every cell, as relative position biases do. */
+  readonly cellBias?: boolean;
   /** Fold batch and heads into one axis (OPT, BLOOM). */
   readonly foldedHeads?: boolean;
   /** Attention and feed-forward read the same stream (GPT-J, NeoX, Phi). */
@@ -81,7 +85,7 @@ class DecoderBuilder {
   private positions = '';
   /** [1, 1, T, past + T], float: 0 where a query sees a key. */
   private additiveMask = '';
-  /** [1, 1, T, past + T], bool, of the attention mask and the window alone. */
+  /** Scalars: past + T and T. */
   private keyLength = '';
   private queryLength = '';
   private rotation = { cos: '', sin: '' };
@@ -187,6 +191,13 @@ class DecoderBuilder {
     if (shape.foldedHeads) {
       [queries, keys, values] = [queries, keys, values].map((name) => this.fold(name));
     }
+    if (shape.einsum) {
+      const product = b.op('Einsum', [queries, keys], { equation: 'bhqd,bhkd->bhqk' });
+      const weights = this.weights(product, queries, layer);
+      const context = b.op('Einsum', [values, weights], { equation: 'bhkd,bhqk->bqhd' });
+      const flat = b.op('Reshape', [context, b.int64([1, -1, hiddenSize])]);
+      return { output: this.linear(flat, hiddenSize, hiddenSize), weights };
+    }
     let transposed = b.op('Transpose', [keys], { perm: shape.foldedHeads ? [0, 2, 1] : [0, 1, 3, 2] });
     if (shape.scale === 'before') {
       const root = this.constant(shape.headDim ** -0.25);
@@ -234,6 +245,9 @@ class DecoderBuilder {
       const bias = b.op('Mul', [b.floats([1, shape.heads, 1, 1], slopes), distances]);
       scores = b.op('Add', [scores, bias]);
     }
+    if (shape.cellBias) {
+      scores = b.op('Add', [scores, this.cellBias()]);
+    }
     const mask = shape.mask ?? 'where-add';
     if (mask !== 'add') {
       const triangle = this.triangle(layer);
@@ -267,6 +281,17 @@ class DecoderBuilder {
       weights = b.op('Where', [b.op('IsNaN', [weights]), this.constant(0), weights]);
     }
     return weights;
+  }
+
+  /** [1, H, T, past + T] */
+  private cellBias(): string {
+    const { builder: b, shape } = this;
+    const keys = b.op('Range', [b.int64([0], []), this.keyLength, b.int64([1], [])]);
+    const rows = b.op('Unsqueeze', [this.positions, b.int64([1])]);
+    const distance = b.op('Abs', [b.op('Sub', [rows, b.op('Unsqueeze', [keys, b.int64([0])])])]);
+    const table = b.random([shape.contextLength, shape.heads], 2, this.type);
+    const bias = b.op('Transpose', [b.op('Gather', [table, distance])], { perm: [2, 0, 1] });
+    return b.op('Unsqueeze', [bias, b.int64([0])]);
   }
 
   /** [1, 1, T, past + T] of the layer's own stored triangle, cut to size: GPT-2's `bias` buffer. */

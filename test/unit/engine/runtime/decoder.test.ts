@@ -31,6 +31,7 @@ const VARIANTS: Readonly<Record<string, Partial<DecoderShape>>> = {
   ALiBi: { positions: 'alibi', mask: 'add' },
   'a sliding window': { slidingWindow: 4, mask: 'add' },
   'heads folded into the batch': { foldedHeads: true, mask: 'add' },
+  'products as Einsum': { einsum: true, mask: 'add' },
   'parallel blocks': { parallelBlocks: true, positions: 'rotary', mask: 'add' },
   'a router beside the attention': { router: true, mask: 'add' },
   'a key/value cache': { past: true, mask: 'add', positions: 'rotary' },

@@ -1,0 +1,45 @@
+import {
+  type AttentionSite,
+  describeMissingAttention,
+  entryNode,
+  findAttention,
+  type LayerAttention,
+} from './attention';
+import type { Model } from './graph';
+import { findResidualStream, type ResidualStream } from './residual-stream';
+import { readSignature, type Signature } from './signature';
+import { Topology } from './topology';
+
+/** What a decoder's graph turned out to be. */
+export interface GraphAnalysis {
+  readonly topology: Topology;
+  readonly signature: Signature;
+  /** In the order of the layers. */
+  readonly layers: readonly LayerAttention[];
+  /** Every layer's attention, or why there is not one for each. */
+  readonly attention: readonly AttentionSite[] | { readonly unavailable: string };
+  readonly stream: ResidualStream;
+}
+
+/**
+ * Looks for what Headlight shows in a graph; nothing is computed.
+ *
+ * @param expectedLayers how many layers the model's configuration says there are
+ * @throws HeadlightError `model-invalid` for a graph that contradicts itself, `graph-unsupported` where its inputs cannot be
+ * given or no output can be the logits
+ */
+export function analyzeGraph(model: Model, expectedLayers: number): GraphAnalysis {
+  const topology = new Topology(model);
+  const signature = readSignature(model);
+  const layers = findAttention(topology);
+  const unavailable = describeMissingAttention(topology, layers, expectedLayers);
+  const sites = layers.flatMap((layer) => (layer.kind === 'decomposed' ? [layer.site] : []));
+  const entries = layers.length === expectedLayers ? layers.map(entryNode) : [];
+  return {
+    topology,
+    signature,
+    layers,
+    attention: unavailable === null ? sites : { unavailable },
+    stream: findResidualStream(topology, entries, signature.tokens, signature.logits),
+  };
+}
