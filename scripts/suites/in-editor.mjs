@@ -38,7 +38,6 @@ export async function runInServer(release, { grep }) {
       HEADLIGHT_TEST_REPORT: report,
       HEADLIGHT_TEST_GREP: grep ?? '',
       HEADLIGHT_TEST_MARK: MARK,
-      NODE_OPTIONS: '--enable-source-maps',
     },
   });
   let late;

@@ -8,7 +8,6 @@ const TIMEOUT_MS = 60_000;
 
 /** What VS Code calls in its extension host: runs every test file that was built next to this one. */
 export async function run(): Promise<void> {
-  process.setSourceMapsEnabled(true);
   const grep = process.env.HEADLIGHT_TEST_GREP;
   const mark = process.env.HEADLIGHT_TEST_MARK;
   if (mark) {

@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { closeAll, headlight, inspect, openText, pause, selectAll, traceOf } from './session';
+
+/** The longest that the extension host may stand still on our account. */
+const LONGEST_STALL_MS = 10;
+const RUNS = 4;
+
+/** The longest time, in ms, that the event loop stood still while something went on. */
+async function longestStall(work: () => Promise<unknown>): Promise<number> {
+  const monitor = monitorEventLoopDelay({ resolution: 1 });
+  monitor.enable();
+  await work();
+  monitor.disable();
+  return monitor.max / 1e6;
+}
+
+describe('the extension host', () => {
+  afterEach(closeAll);
+
+  it('never stands still during a run', async () => {
+    const { engine, inspection } = await headlight();
+    const editor = await openText('The lamp went out at ten past five.\n'.repeat(300));
+    editor.selection = selectAll(editor);
+    traceOf(await inspect(editor));
+    const runs: { idle: number; run: number }[] = [];
+    for (let i = 0; i < RUNS; i++) {
+      if (i === RUNS - 1) {
+        // The last one loads the model too.
+        engine.restart();
+      }
+      const started = performance.now();
+      const run = await longestStall(() => inspection.inspectSelection(editor));
+      const duration = performance.now() - started;
+      traceOf(inspection.snapshot.status);
+      await pause(200);
+      runs.push({ run, idle: await longestStall(() => pause(duration)) });
+    }
+    // What other programs do to this machine comes on top, now and then; what we do ourselves, we do in every run.
+    const excess = Math.min(...runs.map(({ run, idle }) => run - idle));
+    const list = runs.map(({ run, idle }) => `${run.toFixed(1)} (idle ${idle.toFixed(1)})`).join(', ');
+    console.log(`longest stalls in ms: ${list}`);
+    assert.ok(excess <= LONGEST_STALL_MS, `it stood still for ms: ${list}`);
+  });
+});
