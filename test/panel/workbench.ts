@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Frame, Locator, Page } from 'playwright-core';
 import { artifacts } from '../../scripts/project.mjs';
@@ -83,9 +83,14 @@ export class Workbench {
   /** Opens a file of the workspace in the first editor group, with the focus in it. */
   async openFile(name: string): Promise<void> {
     await this.page.keyboard.press('Control+1');
-    await this.pick('Control+p', name, path.basename(name));
+    await this.quickOpen(name);
     await this.page.locator('.tab.active', { hasText: path.basename(name) }).first().waitFor();
     await this.focusEditor();
+  }
+
+  /** Opens a file of the workspace in the group that has the focus. */
+  async quickOpen(name: string): Promise<void> {
+    await this.pick('Control+p', name, path.basename(name));
   }
 
   /** Puts the keyboard focus into the first editor group. */
@@ -132,7 +137,7 @@ export class Workbench {
     const deadline = Date.now() + 30_000;
     for (;;) {
       for (const frame of this.page.frames()) {
-        if (frame.name() === 'active-frame' && (await isPanel(frame))) {
+        if (await isPanel(frame)) {
           return frame;
         }
       }
@@ -148,6 +153,17 @@ export class Workbench {
     await this.runCommand('Preferences: Color Theme');
     await this.choose(label, label);
     await this.page.locator(`.monaco-workbench.${mark}`).waitFor();
+  }
+
+  /** Of the engine process that runs the model, as Headlight's log tells. */
+  modelProcessId(): number {
+    const logs = path.join(this.opened.data, 'data', 'logs');
+    const file = readdirSync(logs, { recursive: true, encoding: 'utf8' }).find((name) => name.endsWith('Headlight.log'));
+    const started = file && [...readFileSync(path.join(logs, file), 'utf8').matchAll(/\[model\].* process (\d+)/g)];
+    if (!started || started.length === 0) {
+      throw new Error(`No engine has been started, as far as ${logs} tells`);
+    }
+    return Number(started[started.length - 1][1]);
   }
 
   /** Keeps a picture of the whole window in artifacts/. */
@@ -179,7 +195,7 @@ function exactly(text: string): RegExp {
 
 async function isPanel(frame: Frame): Promise<boolean> {
   try {
-    return (await frame.title()) === 'Headlight';
+    return (await frame.locator('main.panel').count()) > 0;
   } catch {
     // The frame was replaced while it was asked.
     return false;

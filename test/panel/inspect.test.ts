@@ -1,0 +1,280 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { root } from '../../scripts/project.mjs';
+import { Inspector } from '../../src/engine/inspect/inspector';
+import type { Trace } from '../../src/protocol/trace';
+import { PanelPage } from './panel-page';
+import { Workbench } from './workbench';
+
+const INSPECT = 'Headlight: Inspect Selection';
+/** The sampler that the panel starts with. */
+const SAMPLER = { temperature: 0.8, topK: 40, topP: 0.9, minP: 0 };
+/** Two runs of the same model over the same text may share out their sums differently. */
+const TOLERANCE = 1e-5;
+
+describe('the panel', () => {
+  let workbench: Workbench;
+  let inspector: Inspector;
+
+  before(async () => {
+    inspector = await Inspector.open({ directory: path.join(root, 'models', 'headlight-small'), device: 'cpu' });
+    workbench = await Workbench.open({ name: 'panel' });
+  });
+
+  after(async () => {
+    await inspector?.dispose();
+    await workbench?.close();
+  });
+
+  afterEach(async function () {
+    if (this.currentTest?.state === 'failed') {
+      await workbench?.screenshot(`failed-${this.currentTest.title.replace(/\W+/g, '-')}`);
+    }
+  });
+
+  const panel = async () => new PanelPage(await workbench.panel());
+  const lines = (first: number, last: number) =>
+    readFileSync(path.join(workbench.folder, 'greet.ts'), 'utf8')
+      .split('\n')
+      .slice(first - 1, last)
+      .join('\n');
+
+  describe('on lines 10–16 of greet.ts', () => {
+    let trace: Trace;
+
+    before(async () => {
+      await workbench.openFile('greet.ts');
+      await workbench.selectLines(10, 16);
+      await workbench.runCommand(INSPECT);
+      await (await panel()).shows('greet.ts:10–16');
+      trace = await inspector.trace(lines(10, 16));
+    });
+
+    it('names the model, the device, the place and the counts', async () => {
+      const page = await panel();
+      assert.match(await page.chip('model').innerText(), /headlight-small/);
+      assert.match((await page.chip('model').getAttribute('title')) ?? '', /\d+ layers · \d+ heads/);
+      assert.equal(await page.chip('device').innerText(), 'CPU');
+      assert.match(await page.chip('counts').innerText(), new RegExp(`^${trace.tokens.length} tokens · 201 chars`));
+      await workbench.screenshot('dark');
+    });
+
+    it('leaves the focus in the editor', async () => {
+      const inEditor = await workbench.page.evaluate(() => document.activeElement?.closest('.monaco-editor') !== null);
+      assert.ok(inEditor);
+    });
+
+    it('shows every token, and its readout under the pointer', async () => {
+      const { tokens, readout, frame } = await panel();
+      const shown = await tokens.evaluateAll((elements) => elements.map((each) => (each as HTMLElement).dataset.tokenIndex));
+      assert.deepEqual(
+        [...new Set(shown.map(Number))].sort((a, b) => a - b),
+        trace.tokens.map((token) => token.index),
+      );
+      const token = trace.tokens[5];
+      await frame.locator(`[data-token-index="5"]`).first().hover();
+      await frame.locator('[data-readout="5"]').waitFor();
+      const text = await readout.innerText();
+      assert.ok(text.includes(`id ${token.id}`), text);
+      assert.ok(text.includes(`rank ${token.rank?.toLocaleString('en-US')}`), text);
+    });
+
+    it("shows the engine's own attention, by keyboard, and announces it", async () => {
+      const { matrix, callout, announcement } = await panel();
+      await matrix.focus();
+      await matrix.press('Home');
+      await matrix.press('ArrowRight');
+      await matrix.press('ArrowUp');
+      await callout.waitFor();
+      const { query, key, weight } = await callout.evaluate((element) => ({ ...(element as HTMLElement).dataset }));
+      assert.deepEqual([Number(query), Number(key)], [trace.tokens.length - 2, 1]);
+      const expected = await weightOf(await shownHead(), Number(query), Number(key));
+      assert.ok(Math.abs(Number(weight) - expected) < TOLERANCE, `${weight} is not ${expected}`);
+      assert.match(await announcement.innerText(), new RegExp(`^#${query} .* → #1 `));
+    });
+
+    it('changes head and layer by keyboard', async () => {
+      const { matrix, frame, callout } = await panel();
+      const before = await shownHead();
+      const layer = before.layer > 0 ? before.layer - 1 : 1;
+      await matrix.press(before.layer > 0 ? '{' : '}');
+      await frame.locator(`[aria-roledescription="heat map"][data-layer="${layer}"]`).waitFor();
+      const { query, key, weight } = await callout.evaluate((element) => ({ ...(element as HTMLElement).dataset }));
+      const expected = await weightOf({ layer, head: before.head }, Number(query), Number(key));
+      assert.ok(Math.abs(Number(weight) - expected) < TOLERANCE, `${weight} is not ${expected}`);
+    });
+
+    it("lists the engine's own candidates", async () => {
+      const expected = inspector.candidates({ traceId: trace.id, sampler: SAMPLER, limit: 5, seed: null }).candidates;
+      const { candidates } = await panel();
+      for (const [at, candidate] of expected.slice(0, 5).entries()) {
+        const row = candidates.nth(at);
+        assert.equal(Number(await row.getAttribute('data-token-id')), candidate.id);
+        const raw = Number(await row.locator('.candidate-raw').getAttribute('data-value'));
+        const sampled = Number(await row.locator('.candidate-after').getAttribute('data-value'));
+        assert.ok(Math.abs(raw - candidate.probability) < TOLERANCE, `${raw} is not ${candidate.probability}`);
+        assert.ok(Math.abs(sampled - candidate.samplerProbability) < TOLERANCE);
+      }
+    });
+
+    it('follows a change of theme, live', async () => {
+      const page = await panel();
+      await page.segment('Rank').click();
+      for (const theme of ['light', 'high contrast', 'high contrast light', 'dark'] as const) {
+        await workbench.setTheme(theme);
+        const kind = { dark: 'dark', light: 'light', 'high contrast': 'hc-dark', 'high contrast light': 'hc-light' }[theme];
+        await page.frame.locator(`main.panel[data-theme-kind="${kind}"]`).waitFor();
+        await workbench.screenshot(theme.replaceAll(' ', '-'));
+      }
+    });
+
+    it('is the same after it was hidden and shown again', async () => {
+      const before = await shownHead();
+      const checked = async () => (await panel()).segment('Rank').getAttribute('aria-checked');
+      assert.equal(await checked(), 'true');
+      await workbench.page.keyboard.press('Control+2');
+      await workbench.quickOpen('story.md');
+      await workbench.page.locator('.tab.active', { hasText: 'story.md' }).waitFor();
+      await workbench.page.locator('.tab', { hasText: 'Headlight' }).click();
+      await (await panel()).shows('greet.ts:10–16');
+      assert.equal(await checked(), 'true');
+      assert.deepEqual(await shownHead(), before);
+      await workbench.page.keyboard.press('Control+2');
+      await workbench.runCommand('View: Close Other Editors in Group');
+    });
+
+    it('puts a candidate at the end of the passage', async () => {
+      const { candidates, frame } = await panel();
+      const { text } = inspector.candidates({ traceId: trace.id, sampler: SAMPLER, limit: 1, seed: null }).candidates[0];
+      await candidates.first().hover();
+      await candidates.first().getByRole('button', { name: 'Insert' }).click();
+      await frame.locator('[data-chip=counts]', { hasText: `${trace.tokens.length + 1} tokens` }).waitFor();
+      await (await panel()).shows('greet.ts:10–');
+      await workbench.focusEditor();
+      await workbench.runCommand('Undo');
+      assert.ok(text.length > 0);
+    });
+
+    const shownHead = async () => {
+      const { layer, head } = await (await panel()).headGrid.evaluate((element) => ({
+        ...(element as HTMLElement).dataset,
+      }));
+      return { layer: Number(layer), head: Number(head) };
+    };
+    const weightOf = async ({ layer, head }: { layer: number; head: number }, query: number, key: number) => {
+      const { weights } = await inspector.headMatrix({
+        traceId: trace.id,
+        layer,
+        head,
+        queries: { from: query, to: query + 1 },
+        keys: { from: key, to: key + 1 },
+        resolution: 1,
+      });
+      return weights[0];
+    };
+  });
+
+  describe('and the selection', () => {
+    it('follows it, until it is pinned', async () => {
+      await workbench.openFile('greet.ts');
+      await workbench.selectLines(18, 21);
+      await (await panel()).shows('greet.ts:18–21');
+      const { follow } = await panel();
+      assert.equal(await follow.getAttribute('aria-pressed'), 'true');
+      await follow.click();
+      await (await panel()).frame.locator('[aria-label="Follow selection"][aria-pressed=false]').waitFor();
+      await workbench.selectLines(3, 6);
+      await workbench.page.waitForTimeout(1_500);
+      assert.equal(await (await panel()).chip('source').innerText(), 'greet.ts:18–21');
+      await follow.click();
+      await workbench.selectLines(10, 12);
+      await (await panel()).shows('greet.ts:10–12');
+    });
+  });
+
+  describe('and the engine', () => {
+    it('says that it was killed in mid-run, and works again', async function () {
+      if (process.platform === 'win32') {
+        // No process can be made to stand still there.
+        this.skip();
+      }
+      const victim = workbench.modelProcessId();
+      process.kill(victim, 'SIGSTOP');
+      await workbench.selectLines(18, 21);
+      await (await panel()).frame.locator('.sections[aria-busy=true]').waitFor();
+      process.kill(victim, 'SIGKILL');
+      const { failure } = await panel();
+      await failure.waitFor();
+      assert.equal(await failure.count(), 1);
+      assert.equal(await failure.getAttribute('data-failure'), 'engine-stopped');
+      assert.equal(await workbench.toasts.count(), 0);
+      await workbench.screenshot('engine-killed');
+      await workbench.runCommand(INSPECT);
+      await (await panel()).shows('greet.ts:18–21');
+      assert.notEqual(workbench.modelProcessId(), victim);
+    });
+  });
+
+  describe('on other passages', () => {
+    it('says what of a long one was read', async () => {
+      await workbench.openFile('long.py');
+      await workbench.selectLines(1, 198);
+      await (await panel()).shows('long.py:');
+      const notice = (await panel()).frame.locator('.notice', { hasText: 'were read' });
+      assert.match(await notice.innerText(), /The last 512 of [\d,]+ tokens were read/);
+      await workbench.screenshot('long');
+    });
+
+    it('marks the tokens that share a character', async () => {
+      await workbench.openFile('chinese-and-emoji.md');
+      await workbench.selectLines(1, 12);
+      await (await panel()).shows('chinese-and-emoji.md:1–12');
+      await workbench.screenshot('chinese-and-emoji');
+    });
+
+    it('fits a narrow window', async () => {
+      await workbench.openFile('greet.ts');
+      await workbench.selectLines(10, 16);
+      await (await panel()).shows('greet.ts:10–16');
+      await workbench.runCommand('View: Toggle Primary Side Bar Visibility');
+      await workbench.page.setViewportSize({ width: 800, height: 1000 });
+      await workbench.page.waitForTimeout(500);
+      const { frame } = await panel();
+      const overflow = await frame.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      await workbench.screenshot('narrow');
+      assert.ok(overflow <= 0, `the page is ${overflow} px wider than the panel`);
+    });
+  });
+});
+
+describe('in a workspace that is not trusted', () => {
+  let workbench: Workbench;
+
+  before(async () => {
+    workbench = await Workbench.open({
+      name: 'untrusted',
+      trusted: false,
+      fill: (folder) => {
+        mkdirSync(path.join(folder, '.vscode'));
+        writeFileSync(
+          path.join(folder, '.vscode', 'settings.json'),
+          JSON.stringify({ 'headlight.model': '/tmp/a-model-that-the-workspace-wants' }),
+        );
+      },
+    });
+  });
+
+  after(() => workbench?.close());
+
+  it('the workspace does not choose the model', async () => {
+    await workbench.page.locator('.statusbar-item', { hasText: 'Restricted Mode' }).waitFor();
+    await workbench.openFile('greet.ts');
+    await workbench.selectLines(10, 16);
+    await workbench.runCommand(INSPECT);
+    const panel = new PanelPage(await workbench.panel());
+    await panel.shows('greet.ts:10–16');
+    assert.match(await panel.chip('model').innerText(), /headlight-small/);
+    await workbench.screenshot('panel');
+  });
+});
