@@ -36,7 +36,7 @@ export interface Signature {
 }
 
 const ROLES: readonly (readonly [InputRole, RegExp])[] = [
-  ['past', /past|(^|[._])cache_?(k|v|key|value)|(key|value)_cache/],
+  ['past', /past|cache[._](k|v|key|value)|(k|v|key|value)_cache/],
   ['tokens', /^(input_?ids?|ids|tokens|input_?tokens|input)$/],
   ['attention-mask', /^attention_?mask$|^input_mask$/],
   ['positions', /^position_?ids$|^positions$/],

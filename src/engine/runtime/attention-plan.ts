@@ -66,7 +66,12 @@ export async function planAttention(options: AttentionPlanOptions): Promise<Atte
   const used = new Set(
     replayed.flatMap(({ queries, keysTransposed, sideInputs }) => [queries, keysTransposed, ...sideInputs]),
   );
-  return { layers, fetch: computed.filter((name) => used.has(name)), constants, sessions: [...sessions.values()] };
+  return {
+    layers,
+    fetch: computed.filter((name) => used.has(name)),
+    constants: new Map([...constants].filter(([name]) => used.has(name))),
+    sessions: [...sessions.values()],
+  };
 }
 
 function checkWeights(

@@ -53,21 +53,10 @@ export function buildFeeds({ Tensor }: Runtime, { inputs }: Signature, config: D
 /** Keys or values of no token: the axis of the sequence has a length of 0, all others are as the graph declares them. */
 function emptyPast({ Tensor }: Pick<Runtime, 'Tensor'>, { info }: GraphInput, config: DecoderConfig): Tensor {
   const declared = info.dims ?? [];
-  let openAxes = 0;
-  const dims = declared.map((dim) => {
-    if (typeof dim === 'number') {
-      return dim;
-    }
-    openAxes++;
-    const name = (dim ?? '').toLowerCase();
-    if (/head/.test(name)) {
-      return config.kvHeads;
-    }
-    if (/seq|past|len|cache|total|context/.test(name)) {
-      return 0;
-    }
-    return openAxes === 1 || /batch/.test(name) ? 1 : 0;
-  });
+  const named = declared.map((dim) => (typeof dim === 'number' ? dim : sizeByName(dim ?? '', config)));
+  // Of open axes whose name says nothing, the last is the sequence's: heads and widths are declared.
+  const sequence = named.includes(0) ? -1 : named.lastIndexOf(null);
+  const dims = named.map((size, axis) => size ?? (axis === sequence ? 0 : 1));
   if (!dims.includes(0)) {
     throw new HeadlightError(
       'graph-unsupported',
@@ -78,4 +67,15 @@ function emptyPast({ Tensor }: Pick<Runtime, 'Tensor'>, { info }: GraphInput, co
   return info.elementType === DataType.Float16
     ? new Tensor('float16', new Uint16Array(), dims)
     : new Tensor('float32', new Float32Array(), dims);
+}
+
+/** Null where the name of an open axis does not tell what it counts. */
+function sizeByName(name: string, { kvHeads }: DecoderConfig): number | null {
+  if (/head/i.test(name)) {
+    return kvHeads;
+  }
+  if (/seq|past|len|cache|total|context/i.test(name)) {
+    return 0;
+  }
+  return /batch/i.test(name) ? 1 : null;
 }

@@ -1,15 +1,17 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import * as ort from 'onnxruntime-node';
-import type { DecoderConfig } from '../../../../src/engine/model/config';
+import { type DecoderConfig, parseDecoderConfig } from '../../../../src/engine/model/config';
 import { DataType } from '../../../../src/engine/onnx/data-type';
 import { readModel } from '../../../../src/engine/onnx/graph';
 import { instrument } from '../../../../src/engine/onnx/instrument';
 import { ModelFile } from '../../../../src/engine/onnx/model-file';
 import { Decoder, type ForwardPass } from '../../../../src/engine/runtime/decoder';
 import { floatData } from '../../../../src/engine/runtime/tensors';
+import { HeadlightError } from '../../../../src/protocol/errors';
+import type { DeviceChoice } from '../../../../src/protocol/model';
 import { buildDecoder, type DecoderShape, type DecoderTensors } from '../onnx/decoder-models';
 
 const SMALL: DecoderShape = { layers: 3, heads: 4, headDim: 8, vocabSize: 61, contextLength: 32 };
@@ -41,8 +43,10 @@ const VARIANTS: Readonly<Record<string, Partial<DecoderShape>>> = {
 
 describe('Decoder', () => {
   let folder: string;
+  let file: string;
   before(() => {
     folder = mkdtempSync(path.join(tmpdir(), 'headlight-decoder-'));
+    file = path.join(folder, 'model.onnx');
   });
   after(() => {
     rmSync(folder, { recursive: true, force: true });
@@ -51,7 +55,6 @@ describe('Decoder', () => {
   for (const [name, variant] of Object.entries(VARIANTS)) {
     it(`replays the attention of ${name}`, async () => {
       const shape = { ...SMALL, ...variant };
-      const file = path.join(folder, 'variant.onnx');
       const { builder, tensors } = buildDecoder(shape);
       builder.write(file);
       const decoder = await Decoder.open({ graphFile: file, config: configOf(shape), device: 'cpu' });
@@ -68,6 +71,192 @@ describe('Decoder', () => {
       }
     });
   }
+
+  async function opened<T>(
+    variant: Partial<DecoderShape>,
+    use: (decoder: Decoder, tensors: DecoderTensors) => Promise<T>,
+    config: Partial<DecoderConfig> = {},
+  ): Promise<T> {
+    const shape = { ...SMALL, ...variant };
+    const { builder, tensors } = buildDecoder(shape);
+    builder.write(file);
+    const decoder = await Decoder.open({ graphFile: file, config: { ...configOf(shape), ...config }, device: 'auto' });
+    try {
+      return await use(decoder, tensors);
+    } finally {
+      await decoder.dispose();
+    }
+  }
+
+  it('runs the graph again for a layer whose bias is as large as its weights', async () => {
+    await opened({ cellBias: true, mask: 'add' }, async (decoder, tensors) => {
+      assert.equal(decoder.attentionUnavailable, null);
+      assert.deepEqual(decoder.rerunLayers, [0, 1, 2]);
+      const pass = await decoder.forward(IDS, { hiddenStates: true });
+      assert.equal(pass.attention!.byteLength, 0);
+      await compareWithGraph(file, { ...SMALL, cellBias: true }, tensors, pass, 1e-6, 1e-4);
+      await checkInvariants(pass, 1e-5);
+    });
+  });
+
+  it('keeps queries and keys, and one mask for all layers', async () => {
+    for (const mask of ['add', 'where'] as const) {
+      await opened({ mask }, async (decoder) => {
+        const { attention } = await decoder.forward(IDS);
+        const { layers, heads, headDim } = SMALL;
+        const projections = layers * 2 * heads * headDim * IDS.length * 4;
+        const cellBytes = mask === 'add' ? 4 : 1;
+        const triangle = IDS.length ** 2 * cellBytes;
+        assert.ok(attention!.byteLength >= projections + triangle);
+        assert.ok(attention!.byteLength < projections + triangle + 200, `${attention!.byteLength}`);
+      });
+    }
+  });
+
+  it('reads from one token up to the whole context', async () => {
+    await opened({ past: true, mask: 'where-add' }, async (decoder) => {
+      for (const length of [1, 2, SMALL.contextLength]) {
+        const ids = Uint32Array.from({ length }, (_, index) => index % SMALL.vocabSize);
+        const pass = await decoder.forward(ids);
+        assert.equal(pass.length, length);
+        assert.equal(pass.logits.length, length * SMALL.vocabSize);
+        assert.equal(pass.hiddenStates, null);
+        await checkInvariants(pass, 1e-5);
+      }
+    });
+  });
+
+  it('says what it is', async () => {
+    await opened({}, async (decoder) => {
+      assert.deepEqual(decoder.device, { device: 'cpu', reason: null });
+      const { layers, heads, headDim, vocabSize, contextLength } = SMALL;
+      const width = heads * headDim;
+      const block = 12 * width * width + (3 + 1 + 4 + 1) * width + 4 * width;
+      assert.equal(decoder.parameters, (vocabSize + contextLength) * width + layers * block + 2 * width);
+    });
+  });
+
+  it('works without attention, and says why there is none', async () => {
+    await opened({ fusedAttention: true }, async (decoder) => {
+      assert.match(decoder.attentionUnavailable!, /GroupQueryAttention/);
+      const pass = await decoder.forward(IDS, { hiddenStates: true });
+      assert.equal(pass.attention, null);
+      assert.equal(pass.hiddenStates!.length, SMALL.layers + 1);
+      assert.equal(pass.logits.length, IDS.length * SMALL.vocabSize);
+    });
+    await opened({}, async (decoder) => assert.match(decoder.attentionUnavailable!, /each of the 2 heads/), {
+      heads: 2,
+    });
+    await opened({}, async (decoder) => assert.match(decoder.attentionUnavailable!, /config\.json says 4 layers/), {
+      layers: 4,
+    });
+  });
+
+  const fails = (code: HeadlightError['code'], sentence: RegExp) => (error: HeadlightError) => {
+    assert.equal(error.code, code, error.stack);
+    assert.match(error.message, sentence);
+    return true;
+  };
+
+  it('refuses what it cannot run, each in a sentence', async () => {
+    await opened({}, async (decoder) => {
+      await assert.rejects(decoder.forward(new Uint32Array()), fails('text-empty', /no tokens/));
+      await assert.rejects(
+        decoder.forward(new Uint32Array(33)),
+        fails('text-too-long', /33 tokens are more than the 32/),
+      );
+      await assert.rejects(decoder.forward(Uint32Array.of(1, 61)), fails('argument-invalid', /no token 61/));
+      const { attention } = await decoder.forward(IDS);
+      await assert.rejects(attention!.head(0, 4), fails('argument-invalid', /no head 4; each layer has 4/));
+      await assert.rejects(attention!.layer(3), fails('argument-invalid', /no layer 3; the model has 3/));
+    });
+  });
+
+  it('refuses models that are not what the configuration says, each in a sentence', async () => {
+    const mismatch = fails('tokenizer-mismatch', /logits for 61 tokens but config\.json says vocab_size 60/);
+    await assert.rejects(
+      opened({}, async () => {}, { vocabSize: 60 }),
+      mismatch,
+    );
+    const open = (graphFile: string, device: DeviceChoice = 'cpu') =>
+      Decoder.open({ graphFile, config: configOf(SMALL), device });
+    await assert.rejects(open(`${file}.absent`), fails('model-missing', /is not there/));
+    truncateSync(file, 10_000);
+    await assert.rejects(open(file), fails('model-invalid', /incomplete/));
+  });
+
+  it('refuses a device that is not there', async () => {
+    const device = process.platform === 'win32' ? 'coreml' : 'dml';
+    buildDecoder(SMALL).builder.write(file);
+    await assert.rejects(
+      Decoder.open({ graphFile: file, config: configOf(SMALL), device }),
+      fails('device-unavailable', new RegExp(`${device} cannot be used here .* Choose the device "auto" or "cpu"`)),
+    );
+  });
+
+  it('answers to mutations of a model with a result or a sentence', async () => {
+    const shape: DecoderShape = { ...SMALL, layers: 1, heads: 2, headDim: 4, vocabSize: 17, mask: 'add' };
+    const sound = Buffer.concat(buildDecoder(shape).builder.chunks());
+    let seed = 4_711;
+    const random = (below: number) => {
+      seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0;
+      return Math.floor((seed / 2 ** 32) * below);
+    };
+    for (let mutation = 0; mutation < 60; mutation++) {
+      const mutant = Buffer.from(sound);
+      mutant[random(mutant.length)] = random(256);
+      writeFileSync(file, mutant);
+      try {
+        const decoder = await Decoder.open({ graphFile: file, config: configOf(shape), device: 'cpu' });
+        await decoder.dispose();
+      } catch (error) {
+        assert.ok(error instanceof HeadlightError, `${(error as Error).stack}`);
+      }
+    }
+  });
+
+  it('closes with its passes', async () => {
+    const { attention } = await opened({}, (decoder) => decoder.forward(IDS));
+    await assert.rejects(attention!.layer(0), fails('internal', /cannot be recomputed .* inspect it again/));
+  });
+});
+
+describe('Decoder on the default model', () => {
+  const directory = path.resolve('models/headlight-small');
+  let decoder: Decoder;
+  before(async function () {
+    this.timeout(60_000);
+    const json: unknown = JSON.parse(readFileSync(path.join(directory, 'config.json'), 'utf8'));
+    const config = parseDecoderConfig(json, directory);
+    decoder = await Decoder.open({ graphFile: path.join(directory, 'model.onnx'), config, device: 'cpu' });
+  });
+  after(() => decoder.dispose());
+
+  it('finds everything and replays it', async () => {
+    assert.equal(decoder.attentionUnavailable, null);
+    assert.equal(decoder.hiddenStatesUnavailable, null);
+    assert.deepEqual(decoder.rerunLayers, []);
+    const ids = Uint32Array.from({ length: 40 }, (_, index) => (index * 7919) % 50_000);
+    const pass = await decoder.forward(ids, { hiddenStates: true });
+    assert.equal(pass.hiddenStates!.length, pass.attention!.layers + 1);
+    await checkInvariants(pass, 1e-5);
+    const { layers, heads } = pass.attention!;
+    for (let layer = 0; layer < layers; layer++) {
+      const whole = await pass.attention!.layer(layer);
+      for (let head = 0; head < heads; head++) {
+        const cells = ids.length ** 2;
+        const alone = await pass.attention!.head(layer, head);
+        close(alone, whole.subarray(head * cells, (head + 1) * cells), 1e-6, `head ${layer}.${head}`);
+      }
+    }
+  });
+
+  it('gives a prefix the logits it has in the whole', async () => {
+    const ids = Uint32Array.from({ length: 24 }, (_, index) => (index * 104_729) % 50_000);
+    const whole = await decoder.forward(ids);
+    const prefix = await decoder.forward(ids.subarray(0, 9));
+    close(prefix.logits, whole.logits.subarray(0, prefix.logits.length), 1e-4, 'logits');
+  });
 });
 
 /** Against a plain run of the graph with the same tensors as outputs. */
