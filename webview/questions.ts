@@ -1,7 +1,7 @@
 import { CancellationTokenSource, type RequestType } from 'vscode-jsonrpc';
 import { CandidatesRequest, HeadMatrixRequest, HeadOverviewRequest } from '../src/protocol/engine';
 import { HeadlightError } from '../src/protocol/errors';
-import type { HeadMatrix, Trace } from '../src/protocol/trace';
+import type { Trace } from '../src/protocol/trace';
 import { isWhole, lengthOf } from './render/token-window';
 import {
   answerFor,
@@ -12,6 +12,7 @@ import {
   pinnedToken,
   type Question,
   rowOfQuery,
+  sameHead,
   shownHead,
   traceOf,
 } from './state';
@@ -120,18 +121,18 @@ export class Questions {
     });
   }
 
-  /** Whether the whole matrix is on its way ungrouped: then its rows come with it. */
+  /** Whether the whole matrix is on its way, one token a cell: then its rows come with it. */
   #matrixIsComing(state: PanelState, trace: Trace): boolean {
+    if (state.view.collapsed.includes('attention')) {
+      return false;
+    }
+    if (state.resolution === 0) {
+      return true;
+    }
     const window = matrixWindow(state);
-    const shown: HeadMatrix | null = answerFor(state.matrix, trace);
-    const head = shownHead(state);
-    const whole = window !== null && isWhole(window, trace.tokens.length);
-    return (
-      whole &&
-      state.resolution >= trace.tokens.length &&
-      !state.view.collapsed.includes('attention') &&
-      (shown === null || shown.layer !== head?.layer || shown.head !== head.head)
-    );
+    const bringsRows =
+      window !== null && isWhole(window, trace.tokens.length) && state.resolution >= trace.tokens.length;
+    return bringsRows && !sameHead(answerFor(state.matrix, trace), shownHead(state));
   }
 
   #askCandidates(): void {

@@ -24,7 +24,7 @@ export interface ViewState {
   readonly display: Display;
   readonly hideSink: boolean;
   readonly collapsed: readonly SectionName[];
-  /** Null until the first thumbnails are there: then the one with the most to see. */
+  /** Null until the user chose one. */
   readonly head: HeadRef | null;
   readonly pinned: { readonly traceId: number; readonly index: number } | null;
   readonly window: { readonly traceId: number; readonly window: MatrixWindow } | null;
@@ -75,6 +75,8 @@ export interface PanelState {
   readonly cursor: Cell | null;
   /** The head under the pointer in the grid: shown instead of the selected one. */
   readonly preview: HeadRef | null;
+  /** The head with the most to see: shown until the user chooses one. */
+  readonly suggestedHead: HeadRef | null;
   /** Rows and columns that the matrix can show; 0 until it was laid out. */
   readonly resolution: number;
   readonly overview: Answered<HeadOverview> | null;
@@ -102,13 +104,13 @@ export function shownHead(state: PanelState): HeadRef | null {
   return state.preview ?? selectedHead(state);
 }
 
-/** The head that is chosen; null where there is none yet, or the model has no such head. */
+/** The head that was chosen, else the suggested one; null where there is none yet, or the model has no such head. */
 export function selectedHead(state: PanelState): HeadRef | null {
   const trace = traceOf(state);
   if (trace === null || !trace.attention.available) {
     return null;
   }
-  const { head } = state.view;
+  const head = state.view.head ?? state.suggestedHead;
   return head !== null && head.layer < trace.attention.layers && head.head < trace.attention.heads ? head : null;
 }
 
@@ -173,6 +175,9 @@ export function sameHead(one: HeadRef | null, other: HeadRef | null): boolean {
   return one === other || (one !== null && other !== null && one.layer === other.layer && one.head === other.head);
 }
 
+/** Statistics of heads on a shorter passage are chance. */
+const SPEAKING_LENGTH = 16;
+
 /**
  * The one place that holds what the panel knows. States are immutable; whoever draws keeps the state that it drew and
  * compares.
@@ -180,6 +185,8 @@ export function sameHead(one: HeadRef | null, other: HeadRef | null): boolean {
 export class PanelStore {
   #state: PanelState;
   readonly #listeners = new Set<() => void>();
+  /** Tokens of the passage that the suggested head comes from. */
+  #suggestionLength = 0;
 
   /** @param saved What `ViewState` an earlier page left, of any shape. */
   constructor(saved: unknown) {
@@ -193,6 +200,7 @@ export class PanelStore {
       revealed: null,
       cursor: null,
       preview: null,
+      suggestedHead: null,
       resolution: 0,
       overview: null,
       matrix: null,
@@ -243,9 +251,15 @@ export class PanelStore {
   }
 
   takeOverview(trace: Trace, value: HeadOverview): void {
-    const change = { overview: { traceId: trace.id, value } };
-    const head = selectedHead(this.#state) ?? mostTellingHead(value);
-    this.update({ ...change, view: { ...this.#state.view, head } });
+    // Kept once it was found on a passage that says something: a head that changes by itself would be in the way.
+    const settled = selectedHead(this.#state) !== null && this.#suggestionLength >= SPEAKING_LENGTH;
+    if (!settled) {
+      this.#suggestionLength = trace.tokens.length;
+    }
+    this.update({
+      overview: { traceId: trace.id, value },
+      ...(settled ? {} : { suggestedHead: mostTellingHead(value) }),
+    });
   }
 
   toggleSection(name: SectionName): void {

@@ -70,7 +70,7 @@ export function matrixGeometry(shape: MatrixShape, room: MatrixRoom): MatrixGeom
   const { rows, columns } = shape;
   const most = largestCell(Math.max(rows * shape.queriesPerRow, columns * shape.keysPerColumn));
   const place = (labels: number) => Math.min((room.width - labels - 1) / columns, (room.height - labels - 1) / rows);
-  const labels = place(LABELS_WIDE) >= 9 && room.width >= 480 ? LABELS_WIDE : LABELS_NARROW;
+  const labels = place(LABELS_WIDE) >= 9 && room.width >= 400 ? LABELS_WIDE : LABELS_NARROW;
   const fitting = Math.min(most, place(labels));
   const devicePixels = fitting * room.devicePixelRatio;
   // Whole device pixels where that costs little room, so that all cells look the same.

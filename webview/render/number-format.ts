@@ -25,9 +25,8 @@ function percentDigits(probability: number): string {
   }
   if (percent >= 99.95) {
     // As many nines as it takes to stay below 100.
-    const digits = Math.min(6, Math.ceil(-Math.log10(100 - percent) + 0.31));
-    const text = percent.toFixed(digits);
-    return Number(text) < 100 ? text : '>99.9999';
+    const digits = [1, 2, 3, 4, 5, 6].find((count) => Number(percent.toFixed(count)) < 100);
+    return digits === undefined ? '>99.9999' : percent.toFixed(digits);
   }
   if (percent >= 9.995) {
     return percent.toFixed(1);

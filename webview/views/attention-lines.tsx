@@ -16,6 +16,7 @@ const MARGIN = 84;
 const WIDEST = 520;
 const ROW = 10.4;
 const LABEL_CHARACTERS = 13;
+const OPACITY_LEVELS = 48;
 
 interface LinesGeometry {
   readonly width: number;
@@ -41,9 +42,18 @@ export function AttentionLines({ shown, room }: { shown: ShownMatrix; room: Matr
       const context = fitCanvas(base.current!, geometry.width, geometry.height);
       context.strokeStyle = palette.data;
       context.lineWidth = 1.2;
-      for (const line of lines) {
-        context.globalAlpha = Math.min(1, line.weight * 0.85);
-        trace(context, geometry, line);
+      // Lines of about the same weight are stroked together: thousands of strokes would take longer than a frame.
+      for (let from = 0; from < lines.length; ) {
+        const level = Math.ceil(lines[from].weight * OPACITY_LEVELS);
+        let to = from;
+        context.beginPath();
+        while (to < lines.length && Math.ceil(lines[to].weight * OPACITY_LEVELS) === level) {
+          traceLine(context, geometry, lines[to]);
+          to++;
+        }
+        context.globalAlpha = (level / OPACITY_LEVELS) * 0.85;
+        context.stroke();
+        from = to;
       }
       context.globalAlpha = 1;
     };
@@ -57,7 +67,9 @@ export function AttentionLines({ shown, room }: { shown: ShownMatrix; room: Matr
       context.lineWidth = 1.6;
       for (const line of focused) {
         context.globalAlpha = Math.min(1, line.weight * 1.2 + 0.08);
-        trace(context, geometry, line);
+        context.beginPath();
+        traceLine(context, geometry, line);
+        context.stroke();
       }
       context.globalAlpha = 1;
     };
@@ -136,16 +148,14 @@ function rowInFocus({ matrix }: ShownMatrix, query: number | null): number | nul
     : Math.floor((query - matrix.queries.from) / matrix.queriesPerRow);
 }
 
-function trace(context: CanvasRenderingContext2D, geometry: LinesGeometry, { row, column }: AttentionLine): void {
+function traceLine(context: CanvasRenderingContext2D, geometry: LinesGeometry, { row, column }: AttentionLine): void {
   const from = HEADINGS + (row + 0.5) * geometry.row;
   const to = HEADINGS + (column + 0.5) * geometry.column;
   const left = MARGIN;
   const right = geometry.width - MARGIN;
   const middle = (left + right) / 2;
-  context.beginPath();
   context.moveTo(left, from);
   context.bezierCurveTo(middle, from, middle, to, right, to);
-  context.stroke();
 }
 
 function drawLabels(

@@ -1,4 +1,4 @@
-import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { TokenRange } from '../../src/protocol/trace';
 import { usePalette, usePanel, useSelected } from '../panel-context';
 import { colourTable } from '../render/colour-map';
@@ -10,8 +10,6 @@ import {
   isAboveDiagonal,
   keysOf,
   type MatrixGeometry,
-  type MatrixRoom,
-  matrixGeometry,
   queriesOf,
   rowOf,
 } from '../render/matrix-geometry';
@@ -39,8 +37,14 @@ interface Drag extends Point {
   readonly to: Point;
 }
 
+interface AttentionMatrixProps {
+  readonly shown: ShownMatrix;
+  readonly geometry: MatrixGeometry;
+  readonly devicePixelRatio: number;
+}
+
 /** The chosen head, queries down, keys to the right. */
-export function AttentionMatrix({ shown, room }: { shown: ShownMatrix; room: MatrixRoom }) {
+export function AttentionMatrix({ shown, geometry, devicePixelRatio }: AttentionMatrixProps) {
   const { store } = usePanel();
   const palette = usePalette();
   const heat = useRef<HTMLCanvasElement>(null);
@@ -49,16 +53,12 @@ export function AttentionMatrix({ shown, room }: { shown: ShownMatrix; room: Mat
   const [drag, setDrag] = useState<Drag | null>(null);
   const hideSink = useSelected((state) => state.view.hideSink);
   const { matrix, trace, labels } = shown;
-  const geometry = useMemo(
-    () => matrixGeometry(matrix, room),
-    [matrix, room.width, room.height, room.devicePixelRatio],
-  );
   // Column 0 of the passage alone: a grouped first column holds other keys too.
   const sinkHidden = hideSink && matrix.keys.from === 0 && matrix.keysPerColumn === 1;
 
   useLayoutEffect(() => {
     const context = fitCanvas(heat.current!, geometry.width, geometry.height);
-    const cell = geometry.cell * room.devicePixelRatio;
+    const cell = geometry.cell * devicePixelRatio;
     const pixels = paintCells(
       {
         rows: matrix.rows,
@@ -71,7 +71,7 @@ export function AttentionMatrix({ shown, room }: { shown: ShownMatrix; room: Mat
       colourTable('weight', palette.kind),
     );
     putPixels(context, pixels, geometry.labels, geometry.labels);
-  }, [matrix, geometry, palette, sinkHidden, room.devicePixelRatio]);
+  }, [matrix, geometry, palette, sinkHidden, devicePixelRatio]);
 
   useLayoutEffect(() => {
     const redraw = () => {
@@ -180,7 +180,7 @@ function Callout({
   geometry: MatrixGeometry;
   sinkHidden: boolean;
 }) {
-  const cursor = useSelected((state) => state.cursor);
+  const cursor = useSelected((state) => (state.hovered === null ? state.cursor : null));
   const value = cursor === null ? null : cellValue(shown.matrix, cursor);
   const column = cursor === null ? null : columnOf(geometry, cursor.key);
   if (cursor === null || value === null || column === null) {

@@ -1,8 +1,8 @@
-import { useLayoutEffect } from 'preact/hooks';
+import { useLayoutEffect, useMemo } from 'preact/hooks';
 import type { Trace } from '../../src/protocol/trace';
 import { usePanel, useSelected } from '../panel-context';
 import { attentionLayout } from '../render/attention-layout';
-import { usefulResolution } from '../render/matrix-geometry';
+import { hasEmptyTriangle, matrixGeometry, usefulResolution } from '../render/matrix-geometry';
 import type { Display } from '../state';
 import { Checkbox } from '../ui/checkbox';
 import { Segmented } from '../ui/segmented';
@@ -27,6 +27,13 @@ export function Attention({ trace, panelWidth }: { trace: Trace; panelWidth: num
     return (
       <Section name="attention" title="Attention">
         <p class="explanation">{attention.reason} Tokens and candidates do not depend on it.</p>
+      </Section>
+    );
+  }
+  if (trace.tokens.length === 1) {
+    return (
+      <Section name="attention" title="Attention">
+        <p class="explanation">One token can only attend to itself: every weight is 1. Select some more text.</p>
       </Section>
     );
   }
@@ -81,6 +88,12 @@ function AttentionBody({ trace, layers, heads, panelWidth }: AttentionBodyProps)
     devicePixelRatio: viewport.devicePixelRatio,
   };
 
+  const matrix = shown?.matrix;
+  const geometry = useMemo(
+    () => (matrix === undefined ? null : matrixGeometry(matrix, room)),
+    [matrix, room.width, room.height, room.devicePixelRatio],
+  );
+
   // In steps, so that dragging the panel's edge does not ask for a matrix a pixel.
   const resolution = Math.max(32, Math.floor(usefulResolution(room) / 32) * 32);
   useLayoutEffect(() => {
@@ -96,13 +109,19 @@ function AttentionBody({ trace, layers, heads, panelWidth }: AttentionBodyProps)
         <HeadGrid trace={trace} layers={layers} heads={heads} pitch={layout.pitch} />
         <HeadFacts trace={trace} />
         <div class={`attention-large${shown?.stale ? ' is-stale' : ''}`}>
-          {shown === null ? null : display === 'matrix' ? (
-            <AttentionMatrix shown={shown} room={room} />
+          {shown === null || geometry === null ? null : display === 'matrix' ? (
+            <AttentionMatrix shown={shown} geometry={geometry} devicePixelRatio={room.devicePixelRatio} />
           ) : (
             <AttentionLines shown={shown} room={room} />
           )}
         </div>
-        {shown !== null && <WeightLegend shown={shown} display={display} />}
+        {shown !== null && geometry !== null && (
+          <WeightLegend
+            shown={shown}
+            display={display}
+            spellsCell={display === 'matrix' && !hasEmptyTriangle(geometry)}
+          />
+        )}
       </div>
     </>
   );

@@ -3,6 +3,7 @@ import type { FailureCode, HeadlightError } from '../../src/protocol/errors';
 import type { PanelCommand, Passage } from '../../src/protocol/panel';
 import type { Trace } from '../../src/protocol/trace';
 import { usePanel } from '../panel-context';
+import { INSPECT_KEYS, keyCaps } from '../render/key-caps';
 import { formatCount, formatQuantity } from '../render/number-format';
 import { Button } from '../ui/button';
 import { Icon, type IconName } from '../ui/icon';
@@ -70,14 +71,14 @@ function FullState({ icon, title, children, remedies = [] }: StateProps) {
   );
 }
 
-function Remedies({ remedies }: { remedies: readonly Remedy[] }) {
+function Remedies({ remedies, quiet = false }: { remedies: readonly Remedy[]; quiet?: boolean }) {
   const { link, questions } = usePanel();
   return remedies.length === 0 ? null : (
     <div class="remedies">
       {remedies.map(({ label, command }, at) => (
         <Button
           key={command}
-          primary={at === 0}
+          primary={at === 0 && !quiet}
           onPress={() => {
             questions.retry();
             link.run(command);
@@ -91,14 +92,13 @@ function Remedies({ remedies }: { remedies: readonly Remedy[] }) {
 }
 
 export function EmptyState() {
-  const isMac = navigator.platform.startsWith('Mac');
   return (
     <FullState icon="beam" title="Select some text to see how the model reads it" remedies={[INSPECT]}>
       <p>
         Select a passage in the editor and press{' '}
         <span class="keys">
-          {(isMac ? ['⌘', '⌥', 'I'] : ['Ctrl', 'Alt', 'I']).map((key) => (
-            <kbd key={key}>{key}</kbd>
+          {keyCaps(INSPECT_KEYS, navigator.platform.startsWith('Mac')).map((cap) => (
+            <kbd key={cap}>{cap}</kbd>
           ))}
         </span>{' '}
         or run <b>Headlight: Inspect Selection</b>. With nothing selected the text up to the caret is taken.
@@ -148,7 +148,7 @@ function Notice({ icon, children, remedies = [], failure }: NoticeProps) {
     <div class="notice" role="status" data-failure={failure}>
       <Icon name={icon} />
       <span>{children}</span>
-      <Remedies remedies={remedies.slice(0, 1)} />
+      <Remedies remedies={remedies.slice(0, 1)} quiet />
     </div>
   );
 }

@@ -50,7 +50,7 @@ function Content({ snapshot, width }: { snapshot: PanelSnapshot; width: number }
 const ACTIVITIES = {
   'loading-model': {
     title: 'Loading the model',
-    detail: 'Reading its weights and finding its attention. This happens once a window.',
+    detail: 'Reading its weights and finding its attention. Later passages find it loaded.',
   },
   running: { title: 'Reading the passage', detail: 'The model runs over the selected text.' },
 } as const;

@@ -4,7 +4,7 @@ import { linesOf, MOST_LINES, WEAKEST_LINE } from '../render/attention-lines';
 import { cssColour } from '../render/colour-map';
 import { formatCount, formatWeight } from '../render/number-format';
 import { isWhole, zoomWindow } from '../render/token-window';
-import { type Display, focusedQuery } from '../state';
+import type { Display } from '../state';
 import { IconButton } from '../ui/button';
 import { cellValue, pairName } from './matrix-cursor';
 import type { ShownMatrix } from './shown-matrix';
@@ -12,8 +12,15 @@ import type { ShownMatrix } from './shown-matrix';
 /** From so many tokens on, parts of the matrix are worth a closer look. */
 const ZOOM_FROM = 40;
 
+interface WeightLegendProps {
+  readonly shown: ShownMatrix;
+  readonly display: Display;
+  /** Whether the value under the crosshair is written here, since the matrix has no room for it. */
+  readonly spellsCell: boolean;
+}
+
 /** What the colours or lines mean, which part of the matrix is shown, and what a cell is where it is not one pair. */
-export function WeightLegend({ shown, display }: { shown: ShownMatrix; display: Display }) {
+export function WeightLegend({ shown, display, spellsCell }: WeightLegendProps) {
   return (
     <div class="weight-legend">
       <div class="legend-line">
@@ -21,7 +28,7 @@ export function WeightLegend({ shown, display }: { shown: ShownMatrix; display: 
         <span>{display === 'lines' ? 'line opacity' : '√ scale'}</span>
       </div>
       <Ramp display={display} />
-      <CellLine shown={shown} />
+      {spellsCell && <CellLine shown={shown} />}
       <WindowLine shown={shown} display={display} />
     </div>
   );
@@ -63,15 +70,13 @@ function Ramp({ display }: { display: Display }) {
   );
 }
 
-/** The value under the crosshair, in words that also hold where there is no room beside it. */
 function CellLine({ shown }: { shown: ShownMatrix }) {
-  const cursor = useSelected((state) => state.cursor);
-  const query = useSelected(focusedQuery);
+  const cursor = useSelected((state) => (state.hovered === null ? state.cursor : null));
   const value = cursor === null ? null : cellValue(shown.matrix, cursor);
-  if (cursor === null || value === null || query !== cursor.query) {
-    return null;
-  }
-  return (
+  // The line keeps its place, so that nothing below jumps.
+  return cursor === null || value === null ? (
+    <div class="legend-line cell-line" />
+  ) : (
     <div class="legend-line cell-line" data-query={cursor.query} data-key={cursor.key} data-weight={value}>
       <span class="mono">{pairName(shown, cursor)}</span>
       <b>{formatWeight(value)}</b>

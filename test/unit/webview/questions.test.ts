@@ -1,0 +1,150 @@
+import assert from 'node:assert/strict';
+import type { CancellationToken } from 'vscode-jsonrpc';
+import { HeadlightError, toResponseError } from '../../../src/protocol/errors';
+import type { HeadMatrix, HeadOverview } from '../../../src/protocol/trace';
+import { Questions, type RequestSender } from '../../../webview/questions';
+import { PanelStore } from '../../../webview/state';
+import { sampleSnapshot, sampleTrace } from './sample';
+
+interface Asked {
+  readonly method: string;
+  readonly params: Record<string, unknown>;
+  readonly token: CancellationToken;
+  readonly answer: (value: unknown) => void;
+  readonly fail: (error: unknown) => void;
+}
+
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+describe('questions to the engine', () => {
+  let asked: Asked[];
+  let store: PanelStore;
+  let frames: (() => void)[];
+  const before = globalThis.requestAnimationFrame;
+
+  beforeEach(() => {
+    asked = [];
+    frames = [];
+    globalThis.requestAnimationFrame = (callback) => frames.push(() => callback(0));
+    const sender: RequestSender = {
+      sendRequest: (type, params, token) =>
+        new Promise((answer, fail) => {
+          asked.push({ method: type.method, params: params as never, token, answer: answer as never, fail });
+        }),
+    };
+    store = new PanelStore({ head: { layer: 0, head: 0 } });
+    new Questions(store, sender);
+  });
+
+  afterEach(() => {
+    globalThis.requestAnimationFrame = before;
+  });
+
+  const show = (id: number) => store.receive(sampleSnapshot({ kind: 'ready', trace: sampleTrace(id) }));
+  const of = (method: string) => asked.filter((each) => each.method === method);
+  const drawFrame = () => {
+    for (const frame of frames.splice(0)) {
+      frame();
+    }
+  };
+  const matrix = ({ params }: Asked): HeadMatrix => ({
+    layer: params.layer as number,
+    head: params.head as number,
+    queries: { from: 0, to: 20 },
+    keys: { from: 0, to: 20 },
+    queriesPerRow: 1,
+    keysPerColumn: 1,
+    rows: 20,
+    columns: 20,
+    weights: new Float32Array(400),
+  });
+
+  it('ask for the thumbnails once a trace, and for one matrix once the panel is laid out', () => {
+    show(1);
+    store.hover(3);
+    store.hover(4);
+    assert.equal(of('trace/headOverview').length, 1);
+    assert.equal(of('trace/headMatrix').length, 0);
+    store.update({ resolution: 400 });
+    const [only, ...others] = of('trace/headMatrix');
+    assert.deepEqual(others, []);
+    assert.deepEqual([only.params.queries, only.params.resolution], [{ from: 0, to: 20 }, 20]);
+  });
+
+  it('drop and cancel what was superseded', async () => {
+    show(1);
+    store.update({ resolution: 400 });
+    const [first] = of('trace/headMatrix').slice(-1);
+    store.selectHead({ layer: 1, head: 1 });
+    const [second] = of('trace/headMatrix').slice(-1);
+    assert.notEqual(first, second);
+    assert.equal(first.token.isCancellationRequested, true);
+    second.answer(matrix(second));
+    first.answer(matrix(first));
+    await settled();
+    assert.equal(store.state.matrix?.value.layer, 1);
+  });
+
+  it('coalesce the sampler to a request a frame', () => {
+    show(1);
+    for (let topK = 1; topK <= 20; topK++) {
+      store.setSampler({ ...store.state.sampler, topK });
+    }
+    assert.equal(of('trace/candidates').length, 0);
+    drawFrame();
+    const candidates = of('trace/candidates');
+    assert.equal(candidates.length, 1);
+    assert.equal((candidates[0].params.sampler as { topK: number }).topK, 20);
+  });
+
+  it('ask nothing while a new trace is made', () => {
+    show(1);
+    const count = asked.length;
+    store.receive(sampleSnapshot({ kind: 'working', activity: 'running', previous: sampleTrace(1) }));
+    store.selectHead({ layer: 1, head: 0 });
+    store.pin(2);
+    drawFrame();
+    assert.equal(asked.length, count);
+  });
+
+  it('keep a failure until an answer comes, but not a cancellation', async () => {
+    show(1);
+    const [overview] = of('trace/headOverview');
+    overview.fail(toResponseError(new HeadlightError('engine-stopped', 'The engine stopped.')));
+    await settled();
+    assert.equal(store.state.failures.overview?.code, 'engine-stopped');
+    show(2);
+    const answer: HeadOverview = {
+      layers: 2,
+      heads: 3,
+      side: 1,
+      thumbnails: new Uint8Array(6),
+      statistics: {
+        previous: new Float32Array(6),
+        first: new Float32Array(6),
+        induction: new Float32Array(6),
+        duplicate: new Float32Array(6),
+        entropy: new Float32Array(6),
+      },
+    };
+    of('trace/headOverview')[1].answer(answer);
+    await settled();
+    assert.equal(store.state.failures.overview, undefined);
+    assert.equal(store.state.overview?.traceId, 2);
+    drawFrame();
+    of('trace/candidates')[0].fail(toResponseError(new HeadlightError('cancelled', 'Cancelled.')));
+    await settled();
+    assert.deepEqual(store.state.failures, {});
+  });
+
+  it('ask nothing about attention where there is none', () => {
+    const trace = { ...sampleTrace(1), attention: { available: false, reason: 'None was found.' } as const };
+    store.receive(sampleSnapshot({ kind: 'ready', trace }));
+    store.update({ resolution: 400 });
+    drawFrame();
+    assert.deepEqual(
+      asked.map(({ method }) => method),
+      ['trace/candidates'],
+    );
+  });
+});
