@@ -12,7 +12,8 @@ const CAUSES = [
     sentence: 'the disk is full; free some space and run it again',
   },
   {
-    pattern: /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ERR_SOCKET_TIMEOUT|temporary failure|network/i,
+    pattern:
+      /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ERR_SOCKET_TIMEOUT|temporary failure|network/i,
     sentence: 'the network cannot be reached; connect, or set the proxy that this machine needs, and run it again',
   },
   {
@@ -23,7 +24,7 @@ const CAUSES = [
 
 /**
  * @param {string} what What could not be done, as `The dependencies could not be installed`.
- * @param {unknown} thrown
+ * @param {any} thrown
  */
 export function explain(what, thrown) {
   const text = [thrown?.code, thrown?.output, thrown?.message ?? String(thrown)].filter(Boolean).join('\n');

@@ -83,7 +83,8 @@ function copyCode(name) {
   cpSync(path.join(from, 'dist'), path.join(to, 'dist'), {
     recursive: true,
     // Of onnxruntime-common the CommonJS build is what Node loads.
-    filter: (file) => !/\.(map|d\.ts)$/.test(file) && !(name === 'onnxruntime-common' && /\bdist[\\/](esm|.*\.min\.)/.test(file)),
+    filter: (file) =>
+      !/\.(map|d\.ts)$/.test(file) && !(name === 'onnxruntime-common' && /\bdist[\\/](esm|.*\.min\.)/.test(file)),
   });
   writeManifest(to, { ...manifest, dependencies: Object.fromEntries(kept) });
 }

@@ -13,7 +13,7 @@ export const projectCache = path.join(root, '.cache');
 /** Pictures and logs that a test run leaves for people to look at; not in git. */
 export const artifacts = path.join(root, 'artifacts');
 
-/** @returns {{ name: string, version: string, publisher: string }} */
+/** @returns {{ name: string, version: string, publisher: string, engines: { vscode: string } }} */
 export function manifest() {
   return JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
 }

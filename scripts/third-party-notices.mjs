@@ -38,7 +38,9 @@ function licenceText(folder, name) {
   }
   const kept = WITHOUT_FILE.find(({ names }) => names.test(name));
   if (!kept) {
-    throw new Failure(`${folder} has no licence file; put its text into scripts/licences and name it in scripts/third-party-notices.mjs.`);
+    throw new Failure(
+      `${folder} has no licence file; put its text into scripts/licences and name it in scripts/third-party-notices.mjs.`,
+    );
   }
   return readFileSync(path.join(root, 'scripts', 'licences', kept.file), 'utf8').trim();
 }

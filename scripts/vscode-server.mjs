@@ -1,6 +1,15 @@
 // The VS Code server out of the npm package code-server: a complete VS Code for a browser, without a download that not
 // every network allows. Installed once per user, outside of the project's node_modules.
-import { copyFileSync, createWriteStream, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  createWriteStream,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { explain, Failure } from './failure.mjs';
 import { holding } from './lock.mjs';

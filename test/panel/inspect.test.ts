@@ -53,10 +53,10 @@ describe('the panel', () => {
 
     it('names the model, the device, the place and the counts', async () => {
       const page = await panel();
-      assert.match(await page.chip('model').innerText(), /headlight-small/);
+      assert.match(await page.text(page.chip('model')), /headlight-small/);
       assert.match((await page.chip('model').getAttribute('title')) ?? '', /\d+ layers · \d+ heads/);
-      assert.equal(await page.chip('device').innerText(), 'CPU');
-      assert.match(await page.chip('counts').innerText(), new RegExp(`^${trace.tokens.length} tokens · 201 chars`));
+      assert.equal(await page.text(page.chip('device')), 'CPU');
+      assert.match(await page.text(page.chip('counts')), new RegExp(`^${trace.tokens.length} tokens · 201 chars`));
       await workbench.screenshot('dark');
     });
 
@@ -66,8 +66,11 @@ describe('the panel', () => {
     });
 
     it('shows every token, and its readout under the pointer', async () => {
-      const { tokens, readout, frame } = await panel();
-      const shown = await tokens.evaluateAll((elements) => elements.map((each) => (each as HTMLElement).dataset.tokenIndex));
+      const page = await panel();
+      const { tokens, readout, frame } = page;
+      const shown = await tokens.evaluateAll((elements) =>
+        elements.map((each) => (each as HTMLElement).dataset.tokenIndex),
+      );
       assert.deepEqual(
         [...new Set(shown.map(Number))].sort((a, b) => a - b),
         trace.tokens.map((token) => token.index),
@@ -75,13 +78,14 @@ describe('the panel', () => {
       const token = trace.tokens[5];
       await frame.locator(`[data-token-index="5"]`).first().hover();
       await frame.locator('[data-readout="5"]').waitFor();
-      const text = await readout.innerText();
+      const text = await page.text(readout);
       assert.ok(text.includes(`id ${token.id}`), text);
       assert.ok(text.includes(`rank ${token.rank?.toLocaleString('en-US')}`), text);
     });
 
     it("shows the engine's own attention, by keyboard, and announces it", async () => {
-      const { matrix, callout, announcement } = await panel();
+      const page = await panel();
+      const { matrix, callout, announcement } = page;
       await matrix.focus();
       await matrix.press('Home');
       await matrix.press('ArrowRight');
@@ -91,7 +95,7 @@ describe('the panel', () => {
       assert.deepEqual([Number(query), Number(key)], [trace.tokens.length - 2, 1]);
       const expected = await weightOf(await shownHead(), Number(query), Number(key));
       assert.ok(Math.abs(Number(weight) - expected) < TOLERANCE, `${weight} is not ${expected}`);
-      assert.match(await announcement.innerText(), new RegExp(`^#${query} .* → #1 `));
+      assert.match(await page.text(announcement), new RegExp(`^#${query} .* → #1 `));
     });
 
     it('changes head and layer by keyboard', async () => {
@@ -123,7 +127,9 @@ describe('the panel', () => {
       await page.segment('Rank').click();
       for (const theme of ['light', 'high contrast', 'high contrast light', 'dark'] as const) {
         await workbench.setTheme(theme);
-        const kind = { dark: 'dark', light: 'light', 'high contrast': 'hc-dark', 'high contrast light': 'hc-light' }[theme];
+        const kind = { dark: 'dark', light: 'light', 'high contrast': 'hc-dark', 'high contrast light': 'hc-light' }[
+          theme
+        ];
         await page.frame.locator(`main.panel[data-theme-kind="${kind}"]`).waitFor();
         await workbench.screenshot(theme.replaceAll(' ', '-'));
       }
@@ -146,7 +152,8 @@ describe('the panel', () => {
 
     it('puts a candidate at the end of the passage', async () => {
       const { candidates, frame } = await panel();
-      const { text } = inspector.candidates({ traceId: trace.id, sampler: SAMPLER, limit: 1, seed: null }).candidates[0];
+      const { text } = inspector.candidates({ traceId: trace.id, sampler: SAMPLER, limit: 1, seed: null })
+        .candidates[0];
       await candidates.first().hover();
       await candidates.first().getByRole('button', { name: 'Insert' }).click();
       await frame.locator('[data-chip=counts]', { hasText: `${trace.tokens.length + 1} tokens` }).waitFor();
@@ -186,7 +193,8 @@ describe('the panel', () => {
       await (await panel()).frame.locator('[aria-label="Follow selection"][aria-pressed=false]').waitFor();
       await workbench.selectLines(3, 6);
       await workbench.page.waitForTimeout(1_500);
-      assert.equal(await (await panel()).chip('source').innerText(), 'greet.ts:18–21');
+      const pinned = await panel();
+      assert.equal(await pinned.text(pinned.chip('source')), 'greet.ts:18–21');
       await follow.click();
       await workbench.selectLines(10, 12);
       await (await panel()).shows('greet.ts:10–12');
@@ -221,8 +229,9 @@ describe('the panel', () => {
       await workbench.openFile('long.py');
       await workbench.selectLines(1, 198);
       await (await panel()).shows('long.py:');
-      const notice = (await panel()).frame.locator('.notice', { hasText: 'were read' });
-      assert.match(await notice.innerText(), /The last 512 of [\d,]+ tokens were read/);
+      const page = await panel();
+      const notice = page.frame.locator('.notice', { hasText: 'were read' });
+      assert.match(await page.text(notice), /The last 512 of [\d,]+ tokens were read/);
       await workbench.screenshot('long');
     });
 
@@ -274,7 +283,7 @@ describe('in a workspace that is not trusted', () => {
     await workbench.runCommand(INSPECT);
     const panel = new PanelPage(await workbench.panel());
     await panel.shows('greet.ts:10–16');
-    assert.match(await panel.chip('model').innerText(), /headlight-small/);
+    assert.match(await panel.text(panel.chip('model')), /headlight-small/);
     await workbench.screenshot('panel');
   });
 });

@@ -59,6 +59,11 @@ export class PanelPage {
     return this.frame.locator('[data-announcement]');
   }
 
+  /** What a part says. */
+  async text(part: Locator): Promise<string> {
+    return (await part.textContent()) ?? '';
+  }
+
   /** Waits until the panel shows a passage of that place, as `greet.ts:10–16`, with all that belongs to it. */
   async shows(place: string): Promise<void> {
     await this.chip('source').filter({ hasText: place }).waitFor();

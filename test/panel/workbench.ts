@@ -84,7 +84,10 @@ export class Workbench {
   async openFile(name: string): Promise<void> {
     await this.page.keyboard.press('Control+1');
     await this.quickOpen(name);
-    await this.page.locator('.tab.active', { hasText: path.basename(name) }).first().waitFor();
+    await this.page
+      .locator('.tab.active', { hasText: path.basename(name) })
+      .first()
+      .waitFor();
     await this.focusEditor();
   }
 
@@ -158,7 +161,9 @@ export class Workbench {
   /** Of the engine process that runs the model, as Headlight's log tells. */
   modelProcessId(): number {
     const logs = path.join(this.opened.data, 'data', 'logs');
-    const file = readdirSync(logs, { recursive: true, encoding: 'utf8' }).find((name) => name.endsWith('Headlight.log'));
+    const file = readdirSync(logs, { recursive: true, encoding: 'utf8' }).find((name) =>
+      name.endsWith('Headlight.log'),
+    );
     const started = file && [...readFileSync(path.join(logs, file), 'utf8').matchAll(/\[model\].* process (\d+)/g)];
     if (!started || started.length === 0) {
       throw new Error(`No engine has been started, as far as ${logs} tells`);
