@@ -100,7 +100,7 @@ async function runPart(topology: Topology, exposed: readonly string[], feeds: Fe
   try {
     return { ...(await session.run(feeds, exposed)) };
   } catch (cause) {
-    throw new HeadlightError('graph-unsupported', `Its inner tensors cannot be fetched (${firstLine(cause)}).`, {
+    throw new HeadlightError('graph-unsupported', `The graph does not hand out its attention (${firstLine(cause)}).`, {
       cause,
     });
   } finally {

@@ -232,10 +232,11 @@ async function planUnlessUnavailable(
   try {
     return await planAttention({ runtime, topology, sites, heads, probe, probeLength: ids.length });
   } catch (error) {
-    if (error instanceof HeadlightError && error.code === 'graph-unsupported') {
-      return { unavailable: error.message };
+    if (!(error instanceof HeadlightError) || error.code === 'runtime-unavailable') {
+      throw error;
     }
-    throw error;
+    // A model that cannot be run at all says so when it is opened as a whole.
+    return { unavailable: error.message };
   }
 }
 

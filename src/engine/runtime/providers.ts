@@ -8,8 +8,8 @@ export type Runtime = typeof import('onnxruntime-node');
 /** What `auto` tries, in this order, until one works. */
 const AUTO: readonly Device[] = ['cpu'];
 
-/** Errors only: the runtime's warnings are about its own optimisations and would land on standard error. */
-const LOG_ERRORS = 3;
+/** The runtime writes to standard error. Its warnings are about its own optimisations, its errors are thrown as well. */
+const LOG_FATAL = 4;
 
 /**
  * The native runtime, loaded when it is first needed.
@@ -18,7 +18,9 @@ const LOG_ERRORS = 3;
  */
 export async function loadRuntime(): Promise<Runtime> {
   try {
-    return await import('onnxruntime-node');
+    const runtime = await import('onnxruntime-node');
+    runtime.env.logLevel = 'fatal';
+    return runtime;
   } catch (cause) {
     throw new HeadlightError(
       'runtime-unavailable',
@@ -57,7 +59,7 @@ export async function openSession(
         throw error;
       }
       // A session of its own device fails for the device's sake: models that the runtime refuses, cpu refuses as well.
-      passedOver.push(`${device} cannot be used here (${firstLine(error.cause)}).`);
+      passedOver.push(`The device ${device} cannot be used here (${firstLine(error.cause)}).`);
     }
   }
   throw new HeadlightError('device-unavailable', `${passedOver.join(' ')} Choose the device "auto" or "cpu".`);
@@ -78,7 +80,7 @@ export function openPlainSession(model: InstrumentedModel, name: string): Promis
 /** Opens a session on the processor for a model without weights. */
 export async function openSmallSession(bytes: Uint8Array, name: string): Promise<InferenceSession> {
   const runtime = await loadRuntime();
-  return runtime.InferenceSession.create(bytes, { executionProviders: ['cpu'], logSeverityLevel: LOG_ERRORS }).catch(
+  return runtime.InferenceSession.create(bytes, { executionProviders: ['cpu'], logSeverityLevel: LOG_FATAL }).catch(
     refused(name),
   );
 }
@@ -92,7 +94,7 @@ async function createSession(
   const session = { ...(options.extra?.session as object), model_external_initializers_file_folder_path: folder };
   return runtime.InferenceSession.create(bytes, {
     ...options,
-    logSeverityLevel: LOG_ERRORS,
+    logSeverityLevel: LOG_FATAL,
     extra: { ...options.extra, session },
   }).catch(refused(name));
 }

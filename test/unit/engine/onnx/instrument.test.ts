@@ -1,15 +1,17 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, symlinkSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
 import * as ort from 'onnxruntime-node';
 import { encodeModel } from '../../../../src/engine/onnx/build';
 import { DataType } from '../../../../src/engine/onnx/data-type';
 import { readModel } from '../../../../src/engine/onnx/graph';
 import { type InstrumentedModel, instrument } from '../../../../src/engine/onnx/instrument';
 import { ModelFile } from '../../../../src/engine/onnx/model-file';
+import { GraphField, ModelField, TensorField } from '../../../../src/engine/onnx/schema';
 import { Topology } from '../../../../src/engine/onnx/topology';
+import { WireType, WireWriter } from '../../../../src/engine/onnx/wire';
 import type { HeadlightError } from '../../../../src/protocol/errors';
 import { buildDecoder } from './decoder-models';
-import { bytesOf } from './graph-builder';
+import { bytesOf, GraphBuilder } from './graph-builder';
 import { ModelFiles } from './model-files';
 
 describe('instrumented models', () => {
@@ -153,4 +155,43 @@ describe('instrumented models', () => {
       assert.deepEqual(logits.data, aligned);
     }
   });
+
+  it('takes a file of more than 2 GB without reading it', async () => {
+    const rows = 600_000_000;
+    const head = new WireWriter().integer(TensorField.dims, rows).integer(TensorField.dims, 1);
+    head
+      .integer(TensorField.dataType, DataType.Float32)
+      .text(TensorField.name, 'w')
+      .records(opening(TensorField.rawData, rows * 4));
+    const builder = new GraphBuilder();
+    builder.input('x', DataType.Int64, [1]);
+    builder.rename(builder.op('Gather', ['w', 'x']), 'y');
+    builder.output('y', DataType.Float32, [1, 1]);
+    const rest = Buffer.concat(builder.chunks());
+    const tensorBytes = head.byteLength + rows * 4;
+    const graphStart = new WireWriter().records(opening(GraphField.initializer, tensorBytes)).records(head.finish());
+    const start = Buffer.concat([
+      rest,
+      opening(ModelField.graph, graphStart.byteLength + rows * 4),
+      graphStart.finish(),
+    ]);
+    const file = files.write(start, 'large.onnx');
+    truncateSync(file, start.length + rows * 4);
+    const last = openSync(file, 'r+');
+    writeSync(last, bytesOf(Float32Array.of(42)), 0, 4, start.length + (rows - 1) * 4);
+    closeSync(last);
+    const before = process.memoryUsage.rss();
+    const { y } = await outputs(instrumented(file, []), {
+      x: new ort.Tensor('int64', BigInt64Array.of(BigInt(rows - 1)), [1]),
+    });
+    assert.equal(y.data[0], 42);
+    assert.ok(process.memoryUsage.rss() - before < 200e6, `${process.memoryUsage.rss() - before} bytes more`);
+  });
 });
+
+/** How a record of `length` bytes begins. */
+function opening(field: number, length: number): Uint8Array {
+  const bytes = new WireWriter().integer(field, length).finish();
+  bytes[0] = (field << 3) | WireType.Bytes;
+  return bytes;
+}
