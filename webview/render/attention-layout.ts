@@ -21,6 +21,7 @@ const FACTS_WIDTH = 160;
 const LARGEST_PITCH = 48;
 /** From here on a thumbnail can be read; the matrix gives up its largest cells for it. */
 const READABLE_PITCH = 30;
+const SMALLEST_LARGE_MATRIX = 360;
 const SMALLEST_PITCH = 9;
 
 /** The horizontal inset of a section's content. */
@@ -49,7 +50,7 @@ export function attentionLayout(
     // Beside the matrix at its best, and where that is too narrow, beside one whose cells can still be pointed at.
     const best =
       tokens <= 60 ? tokens * Math.min(largestCell(tokens), Math.floor((height - 65) / tokens)) + 65 : height;
-    const modest = tokens <= 60 ? tokens * 8 + 57 : height;
+    const modest = tokens <= 60 ? tokens * 8 + 57 : SMALLEST_LARGE_MATRIX;
     const pitch = Math.max(pitchBeside(best), Math.min(READABLE_PITCH, pitchBeside(modest)));
     return {
       arrangement: panelWidth >= 900 ? 'wide' : 'medium',

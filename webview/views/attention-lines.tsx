@@ -17,6 +17,7 @@ const WIDEST = 520;
 const ROW = 10.4;
 const LABEL_CHARACTERS = 13;
 const OPACITY_LEVELS = 48;
+const VALUE_WIDTH = 34;
 
 interface LinesGeometry {
   readonly width: number;
@@ -182,7 +183,7 @@ function drawLabels(
     isOn: (at: number) => boolean,
     put: (text: string, y: number) => void,
   ) => {
-    const every = Math.max(1, Math.ceil(9 / pitch));
+    const every = Math.max(1, Math.ceil((group > 1 ? 16 : 9) / pitch));
     const marked = Array.from({ length: count }, (_, at) => at).filter(isOn);
     for (let at = 0; at < count; at++) {
       const on = isOn(at);
@@ -191,10 +192,7 @@ function drawLabels(
         const token = first + at * group;
         context.fillStyle = on ? palette.strong : palette.muted;
         context.font = `${on ? 700 : 400} 9px ${palette.monoFont}`;
-        put(
-          group > 1 ? `#${token}–${token + group - 1}` : shortLabel(labels[token] ?? '', LABEL_CHARACTERS),
-          HEADINGS + (at + 0.5) * pitch,
-        );
+        put(axisLabel(token, group, on, labels), HEADINGS + (at + 0.5) * pitch);
       }
     }
   };
@@ -227,19 +225,30 @@ function LineValue({ shown, geometry }: { shown: ShownMatrix; geometry: LinesGeo
   }
   const { matrix, labels } = shown;
   const column = Math.floor((cursor.key - matrix.keys.from) / matrix.keysPerColumn);
-  const characters = matrix.keysPerColumn > 1 ? 9 : [...shortLabel(labels[cursor.key], LABEL_CHARACTERS)].length;
+  const first = matrix.keys.from + column * matrix.keysPerColumn;
+  const characters = [...axisLabel(first, matrix.keysPerColumn, true, labels)].length;
+  const besideLabel = 12 + characters * 5.5;
+  const place =
+    besideLabel + VALUE_WIDTH <= MARGIN
+      ? { left: `${geometry.width - MARGIN + besideLabel}px` }
+      : { right: `${MARGIN + 2}px` };
   return (
     <span
       class="line-value"
       data-query={cursor.query}
       data-key={cursor.key}
       data-weight={value}
-      style={{
-        left: `${geometry.width - MARGIN + 12 + characters * 5.5}px`,
-        top: `${HEADINGS + (column + 0.5) * geometry.column - 8}px`,
-      }}
+      style={{ ...place, top: `${HEADINGS + (column + 0.5) * geometry.column - 8}px` }}
     >
       {formatWeight(value)}
     </span>
   );
+}
+
+/** A group of tokens goes by its first number, in full where it is marked. */
+function axisLabel(token: number, group: number, marked: boolean, labels: readonly string[]): string {
+  if (group === 1) {
+    return shortLabel(labels[token] ?? '', LABEL_CHARACTERS);
+  }
+  return marked ? `#${token}–${token + group - 1}` : `#${token}`;
 }

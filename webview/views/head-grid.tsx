@@ -54,7 +54,7 @@ export function HeadGrid({ trace, layers, heads, pitch }: HeadGridProps) {
     return head < 0 || layer < 0 || head >= heads || layer >= layers ? null : { layer, head };
   };
   // Rulers and tags thin out before they touch.
-  const everyHead = Math.ceil(22 / pitch);
+  const everyHead = Math.ceil((heads > 10 ? 22 : 16) / pitch);
   const everyLayer = Math.ceil(12 / (pitch + TAG_GAP));
   const name = selected === null ? '' : describeHead(selected, overview, trace);
   return (

@@ -52,10 +52,7 @@ export function TokenProfile({ trace, colour }: { trace: Trace; colour: ColourMo
   return (
     <div class="profile" ref={element}>
       <div class="profile-head">
-        <span>
-          {data.label}
-          {bars.group > 1 && `, highest of ${bars.group}`}
-        </span>
+        <span>{data.label}</span>
         <span>
           {data.note.map(({ label, value }, at) => (
             <span key={label}>
@@ -68,7 +65,7 @@ export function TokenProfile({ trace, colour }: { trace: Trace; colour: ColourMo
       <canvas
         ref={canvas}
         role="img"
-        aria-label={`Bar chart over the tokens: ${data.label}`}
+        aria-label={`Bar chart over the tokens: ${data.label}${bars.group > 1 ? `, a bar is the highest of ${bars.group}` : ''}`}
         onPointerMove={(event) => store.hover(tokenAt(event))}
         onPointerLeave={() => store.hover(null)}
         onClick={(event) => {
@@ -192,6 +189,7 @@ function draw(
       context.fillRect(AXIS + at * pitch, floor - height, barWidth, height);
     }
   });
+  let markedFrom = width;
   if (marked !== null && markedBar !== null) {
     const label = `#${marked}`;
     const half = context.measureText(label).width / 2;
@@ -199,5 +197,14 @@ function draw(
     context.textAlign = 'center';
     context.fillStyle = palette.strong;
     context.fillText(label, middle, HEIGHT - 6);
+    markedFrom = middle - half;
+  }
+  if (bars.group > 1) {
+    const label = `highest of ${bars.group} a bar`;
+    context.textAlign = 'left';
+    context.fillStyle = palette.faint;
+    if (AXIS + context.measureText(label).width + 8 < markedFrom) {
+      context.fillText(label, AXIS, HEIGHT - 6);
+    }
   }
 }

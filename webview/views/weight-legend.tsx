@@ -113,12 +113,15 @@ function WindowLine({ shown, display }: { shown: ShownMatrix; display: Display }
       ))}
       {(tokens > ZOOM_FROM || !whole) && (
         <div class="window-line">
-          <span>
+          <span class="window-range">
             {whole ? (
               <>all {formatCount(tokens)} tokens</>
             ) : (
               <>
-                queries {span(matrix.queries)} · keys {span(matrix.keys)} of {formatCount(tokens)}
+                <span class="unbroken">queries {span(matrix.queries)} ·</span>{' '}
+                <span class="unbroken">
+                  keys {span(matrix.keys)} of {formatCount(tokens)}
+                </span>
               </>
             )}
           </span>
