@@ -1,6 +1,8 @@
 // Types, lint and format, each whole even when an earlier one failed. `--fix` mends what can be mended.
 import { spawnSync } from 'node:child_process';
+import path from 'node:path';
 import { installDependencies } from './dependencies.mjs';
+import { root } from './project.mjs';
 
 const fix = process.argv.includes('--fix');
 const steps = [
@@ -12,7 +14,8 @@ const steps = [
 ];
 await installDependencies();
 const failed = steps.filter(([command, ...args]) => {
-  const { status } = spawnSync('npx', ['--no-install', command, ...args], {
+  const { status } = spawnSync(path.join(root, 'node_modules', '.bin', command), args, {
+    cwd: root,
     stdio: 'inherit',
     shell: process.platform === 'win32',
   });
