@@ -94,6 +94,12 @@ async function suites(outdir) {
       format: 'cjs',
       external: ['vscode', 'mocha'],
     },
+    {
+      entryPoints: ['test/bench/in-editor.ts'],
+      outdir: path.join(outdir, 'bench'),
+      format: 'cjs',
+      external: ['vscode'],
+    },
   ];
 }
 

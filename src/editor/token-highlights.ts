@@ -33,12 +33,13 @@ export class TokenHighlights implements vscode.Disposable {
   );
   private readonly highlighted = new Map<vscode.TextEditor, Highlighted>();
   private readonly running = new Map<vscode.TextEditor, vscode.CancellationTokenSource>();
-  private readonly toggled = new vscode.EventEmitter<boolean>();
+  private readonly painted = new vscode.EventEmitter<vscode.TextEditor>();
   private whileOn: vscode.Disposable[] = [];
   private on = false;
   private warned = false;
 
-  readonly onDidToggle = this.toggled.event;
+  /** After the tokens of an editor were tinted. */
+  readonly onDidPaint = this.painted.event;
 
   constructor(
     private readonly engine: Engine,
@@ -66,7 +67,6 @@ export class TokenHighlights implements vscode.Disposable {
     } else {
       this.clear();
     }
-    this.toggled.fire(this.on);
   }
 
   provideHover(document: vscode.TextDocument, position: vscode.Position): vscode.Hover | null {
@@ -99,7 +99,7 @@ export class TokenHighlights implements vscode.Disposable {
 
   dispose(): void {
     this.clear();
-    this.toggled.dispose();
+    this.painted.dispose();
     for (const tint of this.tints) {
       tint.dispose();
     }
@@ -131,6 +131,7 @@ export class TokenHighlights implements vscode.Disposable {
       if (this.on && !source.token.isCancellationRequested && document.version === version) {
         this.highlighted.set(editor, { version, base: from, splits });
         this.paint(editor, from, splits);
+        this.painted.fire(editor);
       }
     } catch (thrown) {
       this.report(HeadlightError.from(thrown));

@@ -186,7 +186,10 @@ export class Inspector {
     const kept = this.find(traceId);
     const { logits, hiddenStates, length } = await this.decoder.forward(kept.ids, { hiddenStates: true });
     if (hiddenStates === null) {
-      throw new HeadlightError('graph-unsupported', 'The residual stream was not found in this graph.');
+      throw new HeadlightError(
+        'graph-unsupported',
+        this.decoder.hiddenStatesUnavailable ?? 'The residual stream was not found in this graph.',
+      );
     }
     return { length, logits, hiddenStates, attention: (layer) => this.attentionOf(kept).layer(layer) };
   }
