@@ -1,13 +1,18 @@
 import path from 'node:path';
 import { projectCache, root } from '../../scripts/project.mjs';
-import { GPT2_SMALL, gpt2ShapedModel } from './gpt2-shaped';
+import { GPT2_SMALL } from '../unit/engine/onnx/decoder-models';
+import { gpt2ShapedModel } from './gpt2-shaped';
 
 /** The model that comes with the extension. */
 export const DEFAULT_MODEL = path.join(root, 'models', 'headlight-small');
 
 /** A folder with the shape of GPT-2 small and random weights, half a gigabyte, written at the first call. */
 export function gpt2SmallShaped(): Promise<string> {
-  return gpt2ShapedModel(path.join(projectCache, 'bench', 'gpt2-small-shaped'), GPT2_SMALL, DEFAULT_MODEL);
+  return gpt2ShapedModel(
+    path.join(projectCache, 'bench', 'gpt2-small-shaped'),
+    { ...GPT2_SMALL, past: true },
+    DEFAULT_MODEL,
+  );
 }
 
 /** Token ids to run a model on; which ones they are does not matter to speed or memory. */

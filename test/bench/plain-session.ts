@@ -36,7 +36,8 @@ export class PlainSession {
         feeds[`past_key_values.${layer}.${kind}`] = empty;
       }
     }
-    const { logits } = await this.session.run(feeds, ['logits']);
+    const wanted = Object.fromEntries(this.session.inputNames.map((name) => [name, feeds[name]]));
+    const { logits } = await this.session.run(wanted, ['logits']);
     return logits.data as Float32Array;
   }
 
