@@ -85,7 +85,7 @@ function CandidateTable({ list }: { list: CandidateList }) {
       </thead>
       <tbody>
         {rows.slice(0, kept)}
-        {kept > candidates.length && <KeptTail list={list} />}
+        {list.cut !== null && kept > candidates.length && <KeptTail list={list} />}
         {list.cut !== null && <CutLine list={list} cut={describeCut(list.cut, sampler)} />}
         {rows.slice(kept)}
         <Tail list={list} />
@@ -110,21 +110,23 @@ function KeptTail({ list }: { list: CandidateList }) {
 /** All tokens of the vocabulary that are not listed, kept or not. */
 function Tail({ list }: { list: CandidateList }) {
   const unlisted = list.vocabSize - list.candidates.length;
-  const listed = list.candidates.reduce((sum, each) => sum + each.probability, 0);
   if (unlisted <= 0) {
     return null;
   }
-  const noun = unlisted === 1 ? 'token' : 'tokens';
+  const rest = (of: (candidate: Candidate) => number) =>
+    formatPercent(Math.max(0, 1 - list.candidates.reduce((sum, each) => sum + of(each), 0)));
+  // Where some of them were kept they have a line of their own, above the cut.
+  const words = list.cut !== null && list.kept > list.candidates.length ? ['', ' not listed'] : ['more ', ''];
   return (
     <tr class="candidate-tail" data-tail={unlisted}>
       <td />
       <td colSpan={2}>
-        {list.kept > list.candidates.length
-          ? `${formatCount(unlisted)} ${noun} not listed`
-          : `${formatCount(unlisted)} more ${noun}`}
+        {formatCount(unlisted)} {words[0]}
+        {unlisted === 1 ? 'token' : 'tokens'}
+        {words[1]}
       </td>
-      <td class="candidate-number">{formatPercent(Math.max(0, 1 - listed))}</td>
-      <td />
+      <td class="candidate-number">{rest((each) => each.probability)}</td>
+      <td class="candidate-number">{list.cut === null && rest((each) => each.samplerProbability)}</td>
       <td />
     </tr>
   );
