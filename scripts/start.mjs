@@ -1,6 +1,7 @@
 // `npm start`: opens a VS Code on samples/ with the extension active.
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { explain, Failure, runMain } from './failure.mjs';
@@ -99,6 +100,9 @@ async function runDesktop({ executable, version }) {
 
 /** @param {string | undefined} port */
 async function runServer(port) {
+  if (port) {
+    await refuseUnusable(port);
+  }
   const installation = await installServer(bestRelease());
   const data = path.join(home, 'server');
   keepFirstSettings(path.join(data, 'data', 'User'));
@@ -106,11 +110,7 @@ async function runServer(port) {
   // The manifest that an earlier start has read may have changed since.
   rmSync(path.join(data, 'data', 'CachedProfilesData'), { recursive: true, force: true });
   const token = keptToken(path.join(home, 'token'));
-  const server = await startServer(installation, { data, port: port ?? PORTS, token }).catch((error) => {
-    throw port && isPortTaken(path.join(data, 'server.log'))
-      ? new Failure(`Port ${port} is taken; name another one, or none to have a free one chosen.`)
-      : error;
-  });
+  const server = await startServer(installation, { data, port: port ?? PORTS, token });
   const folder = encodeURI(path.posix.join('/', samples.replaceAll('\\', '/')));
   const address = `http://127.0.0.1:${server.port}/?tkn=${token}&folder=${folder}`;
   console.log(`Headlight runs in VS Code ${installation.release.vscode} at\n\n  ${address}\n`);
@@ -119,9 +119,23 @@ async function runServer(port) {
   throw new Failure(`The VS Code server ended by itself (exit code ${code}); its own words are in ${server.log}.`);
 }
 
-/** @param {string} log */
-function isPortTaken(log) {
-  return existsSync(log) && readFileSync(log, 'utf8').includes('EADDRINUSE');
+/**
+ * The server itself goes on without a word where it cannot listen.
+ * @param {string} port
+ */
+async function refuseUnusable(port) {
+  const probe = createServer();
+  try {
+    await new Promise((resolve, reject) => {
+      probe.once('error', reject);
+      probe.listen(Number(port), '127.0.0.1', () => resolve(undefined));
+    });
+  } catch (error) {
+    const reason = error.code === 'EADDRINUSE' ? 'is taken' : `cannot be used (${error.code})`;
+    throw new Failure(`Port ${port} ${reason}; name another one, or none to have a free one chosen.`);
+  } finally {
+    probe.close();
+  }
 }
 
 /** @param {string} folder Where VS Code keeps the user's settings. */
