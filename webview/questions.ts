@@ -171,7 +171,10 @@ export class Questions {
       },
       (thrown) => {
         const error = HeadlightError.from(thrown);
-        if (isLatest() && error.code !== 'cancelled') {
+        if (isLatest() && error.code === 'cancelled') {
+          // Not by us: the next change of the state asks again.
+          this.#asked.delete(question);
+        } else if (isLatest()) {
           this.#setFailure(question, error);
         }
       },

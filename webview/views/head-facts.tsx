@@ -4,13 +4,14 @@ import { headTag, headTagName, statisticsOf } from '../render/head-tag';
 import { formatBits, formatShare, formatWeight } from '../render/number-format';
 import { strongestKeys } from '../render/strongest-keys';
 import { answerFor, focusedQuery, rowOfQuery, shownHead } from '../state';
+import { useLast } from './use-last';
 import { TokenText } from './visible';
 
 /** How the shown head behaves on the passage, and what the focused token reads from in it. */
 export function HeadFacts({ trace }: { trace: Trace }) {
   const head = useSelected(shownHead);
-  const overview = useSelected((state) => answerFor(state.overview, trace));
-  if (head === null || overview === null) {
+  const overview = useLast(useSelected((state) => answerFor(state.overview, trace)));
+  if (head === null || overview === null || head.layer >= overview.layers || head.head >= overview.heads) {
     return <div class="head-facts" />;
   }
   const statistics = statisticsOf(overview, head.layer, head.head);

@@ -8,12 +8,14 @@ import { IconButton } from '../ui/button';
 import { Failure } from './notices';
 import { SamplerControls } from './sampler-controls';
 import { Section } from './section';
+import { useLast } from './use-last';
 import { TokenTag, TokenText } from './visible';
 
 /** The candidates for the token that follows the passage, and the sampler that chooses among them. */
 export function NextToken({ trace }: { trace: Trace }) {
-  const list = useSelected((state) => answerFor(state.candidates, trace));
+  const answer = useSelected((state) => answerFor(state.candidates, trace));
   const failure = useSelected((state) => state.failures.candidates);
+  const list = useLast(answer);
   const last = trace.tokens.at(-1);
   return (
     <Section
@@ -40,13 +42,13 @@ export function NextToken({ trace }: { trace: Trace }) {
       {failure !== undefined && <Failure error={failure} />}
       <div class="next">
         <SamplerControls list={list} />
-        {list !== null && <CandidateTable list={list} />}
+        {list !== null && <CandidateTable list={list} stale={answer === null} />}
       </div>
     </Section>
   );
 }
 
-function CandidateTable({ list }: { list: CandidateList }) {
+function CandidateTable({ list, stale }: { list: CandidateList; stale: boolean }) {
   const sampler = useSelected((state) => state.sampler);
   const { candidates, kept } = list;
   const scale = barScale(Math.max(...candidates.map((each) => Math.max(each.probability, each.samplerProbability))));
@@ -59,7 +61,7 @@ function CandidateTable({ list }: { list: CandidateList }) {
     />
   ));
   return (
-    <table class="candidates" aria-label="Candidates for the next token">
+    <table class={`candidates${stale ? ' is-stale' : ''}`} aria-label="Candidates for the next token">
       <thead>
         <tr>
           <th class="candidate-rank">#</th>

@@ -1,8 +1,9 @@
-import { useMemo, useRef } from 'preact/hooks';
+import { useMemo } from 'preact/hooks';
 import type { HeadMatrix, Trace } from '../../src/protocol/trace';
 import { useSelected } from '../panel-context';
 import { tokenLabel } from '../render/visible-text';
 import { answerFor, sameHead, shownHead } from '../state';
+import { useLast } from './use-last';
 
 /** A matrix together with the passage that it belongs to. */
 export interface ShownMatrix {
@@ -14,16 +15,13 @@ export interface ShownMatrix {
   readonly stale: boolean;
 }
 
-/** The newest matrix there is. The last one stays until the next has come, so that nothing flickers. */
+/** The newest matrix there is: of the previous head or passage until the next has come. */
 export function useShownMatrix(trace: Trace): ShownMatrix | null {
   const head = useSelected(shownHead);
   const answer = useSelected((state) => state.matrix);
-  const last = useRef<{ trace: Trace; matrix: HeadMatrix } | null>(null);
   const matrix = answerFor(answer, trace);
-  if (matrix !== null) {
-    last.current = { trace, matrix };
-  }
-  const shown = last.current;
+  const current = useMemo(() => (matrix === null ? null : { trace, matrix }), [trace, matrix]);
+  const shown = useLast(current);
   const labels = useMemo(() => (shown?.trace.tokens ?? []).map(tokenLabel), [shown?.trace]);
-  return shown === null ? null : { ...shown, labels, stale: matrix === null || !sameHead(shown.matrix, head) };
+  return shown === null ? null : { ...shown, labels, stale: current === null || !sameHead(shown.matrix, head) };
 }
