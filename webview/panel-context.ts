@@ -12,9 +12,12 @@ export interface PanelParts {
   readonly questions: Questions;
 }
 
+/** Provides `PanelParts`. */
 export const PanelContext = createContext<PanelParts | null>(null);
+/** Provides the theme's colours to canvases. */
 export const PaletteContext = createContext<Palette | null>(null);
 
+/** The panel's long-lived objects. */
 export function usePanel(): PanelParts {
   const parts = useContext(PanelContext);
   if (parts === null) {
@@ -43,6 +46,7 @@ export function useSelected<T>(select: (state: PanelState) => T): T {
   return value;
 }
 
+/** The colours to draw with. */
 export function usePalette(): Palette {
   const palette = useContext(PaletteContext);
   if (palette === null) {

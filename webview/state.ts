@@ -4,15 +4,20 @@ import type { CandidateList, HeadMatrix, HeadOverview, SamplerSettings, Trace } 
 import { mostTellingHead } from './render/head-tag';
 import { contains, fitWindow, type MatrixWindow, revealCell, wholeWindow } from './render/token-window';
 
+/** What tints the tokens. */
 export type ColourMode = 'splits' | 'surprisal' | 'rank' | 'attention';
+/** How the chosen head is drawn. */
 export type Display = 'matrix' | 'lines';
+/** The parts of the panel that fold away. */
 export type SectionName = 'tokens' | 'attention' | 'next';
 
+/** One head of the model; both count from 0. */
 export interface HeadRef {
   readonly layer: number;
   readonly head: number;
 }
 
+/** A pair of tokens: a place in the matrix. */
 export interface Cell {
   readonly query: number;
   readonly key: number;
@@ -51,6 +56,7 @@ export interface Answered<T> {
   readonly value: T;
 }
 
+/** What one query reads from in one head. */
 export interface HeadRow extends HeadRef {
   readonly query: number;
   /** Weight on every token of the passage. */
@@ -60,6 +66,7 @@ export interface HeadRow extends HeadRef {
 /** What the panel asks the engine for. */
 export type Question = 'overview' | 'matrix' | 'rows' | 'candidates';
 
+/** All that the panel knows. */
 export interface PanelState {
   /** Null until the editor has sent the first one. */
   readonly snapshot: PanelSnapshot | null;
@@ -131,6 +138,7 @@ export function focusedQuery(state: PanelState): number | null {
   return state.hovered ?? state.cursor?.query ?? pinnedToken(state);
 }
 
+/** The part of the matrix that is wanted; null without a trace. */
 export function matrixWindow(state: PanelState): MatrixWindow | null {
   const trace = traceOf(state);
   if (trace === null || trace.tokens.length === 0) {
@@ -171,6 +179,7 @@ function rowOfMatrix(state: PanelState, head: HeadRef, query: number): Float32Ar
   return matrix.weights.subarray(from, from + matrix.columns);
 }
 
+/** Whether both name the same head, or both none. */
 export function sameHead(one: HeadRef | null, other: HeadRef | null): boolean {
   return one === other || (one !== null && other !== null && one.layer === other.layer && one.head === other.head);
 }

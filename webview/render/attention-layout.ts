@@ -29,6 +29,7 @@ export function inset(panelWidth: number): number {
   return panelWidth <= 520 ? 12 : 16;
 }
 
+/** Lays the section out for a panel, a window and a model. */
 export function attentionLayout(
   panelWidth: number,
   viewportHeight: number,
@@ -71,10 +72,12 @@ export function attentionLayout(
   };
 }
 
+/** Width of the grid, its layer ruler included. */
 export function gridWidth(pitch: number, heads: number): number {
   return LAYER_RULER + pitch * heads;
 }
 
+/** Height of the grid, its head ruler included. */
 export function gridHeight(pitch: number, layers: number): number {
   return HEAD_RULER + (pitch + TAG_GAP) * layers - TAG_GAP;
 }

@@ -15,7 +15,7 @@ export const MOST_LINES = 4000;
 
 /**
  * The lines to draw, weakest first so that strong ones lie on top.
- * @param skipFirst Leaves out key 0 of the passage.
+ * @param skipFirst Leaves out key 0 of the passage, and what is grouped with it.
  */
 export function linesOf(matrix: HeadMatrix, skipFirst: boolean): { lines: AttentionLine[]; leftOut: number } {
   const { rows, columns, weights } = matrix;

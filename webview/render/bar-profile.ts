@@ -9,6 +9,7 @@ export interface BarProfile {
 /** Pixels that a bar takes at least, its gap included. */
 const NARROWEST_BAR = 2;
 
+/** Bars that fit into a width in CSS pixels. */
 export function groupBars(values: readonly (number | null)[], width: number): BarProfile {
   const group = Math.max(1, Math.ceil((values.length * NARROWEST_BAR) / Math.max(1, width)));
   const bars: (number | null)[] = [];

@@ -57,10 +57,12 @@ export function rankTint(rank: number, theme: ThemeKind): string {
   return RANK_TINTS[theme][rankClass(rank)];
 }
 
+/** The tints of the five classes, in their order. */
 export function rankTints(theme: ThemeKind): Stops {
   return RANK_TINTS[theme];
 }
 
+/** The stops of a colour map as hex colours, low to high. */
 export function stopsOf(name: ColourMapName, theme: ThemeKind): Stops {
   return STOPS[name][theme];
 }

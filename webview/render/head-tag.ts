@@ -24,6 +24,7 @@ const NAMES: Readonly<Record<HeadTag, string>> = {
 /** Below so many tokens the statistics are means over next to nothing: no head is tagged. */
 const FEWEST_TOKENS = 8;
 
+/** The tag of a head on a passage of so many tokens; null for a head that does nothing of the kind. */
 export function headTag(statistics: HeadStatistics, tokens: number): HeadTag | null {
   if (tokens < FEWEST_TOKENS) {
     return null;
@@ -37,6 +38,7 @@ export function headTagName(tag: HeadTag | null): string {
   return tag === null ? 'mixed' : NAMES[tag];
 }
 
+/** One head's part of the columns. */
 export function statisticsOf(overview: HeadOverview, layer: number, head: number): HeadStatistics {
   const at = layer * overview.heads + head;
   const { previous, first, induction, duplicate, entropy } = overview.statistics;

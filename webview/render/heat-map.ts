@@ -7,6 +7,7 @@ export interface Pixels {
   readonly data: Uint32Array<ArrayBuffer>;
 }
 
+/** What `paintCells` draws. */
 export interface HeatMapCells {
   readonly rows: number;
   readonly columns: number;
@@ -53,7 +54,7 @@ export function paintCells(cells: HeatMapCells, cell: number, gap: number, table
  * of its cells, so that thin diagonals stay whole.
  * @param values [side, side], 0–255
  * @param pixels Side of the picture.
- * @param hideFirst Leaves out key 0.
+ * @param hideFirst Leaves out the first column: key 0 and what is grouped with it.
  */
 export function paintThumbnail(
   values: Uint8Array,

@@ -1,5 +1,5 @@
 import type { TokenRange } from '../../src/protocol/trace';
-import { lengthOf, type MatrixWindow } from './token-window';
+import type { MatrixWindow } from './token-window';
 
 /**
  * Where the cells of a matrix lie. All lengths are in CSS pixels; cells begin and end on device pixels.
@@ -25,6 +25,7 @@ const LABEL_PITCH = 8;
 const LABELS_WIDE = 64;
 const LABELS_NARROW = 56;
 
+/** What a matrix may take, labels included. */
 export interface MatrixRoom {
   readonly width: number;
   readonly height: number;
@@ -42,6 +43,7 @@ export function usefulResolution(room: MatrixRoom): number {
   return Math.max(16, Math.floor(side * room.devicePixelRatio));
 }
 
+/** Which tokens a matrix shows, in how many cells: the part of `HeadMatrix` that its drawing depends on. */
 export interface MatrixShape {
   readonly queries: TokenRange;
   readonly keys: TokenRange;
@@ -49,20 +51,6 @@ export interface MatrixShape {
   readonly columns: number;
   readonly queriesPerRow: number;
   readonly keysPerColumn: number;
-}
-
-/** What the engine will answer to a request for a window at a resolution. */
-export function shapeOf(window: MatrixWindow, resolution: number): MatrixShape {
-  const queriesPerRow = Math.max(1, Math.ceil(lengthOf(window.queries) / resolution));
-  const keysPerColumn = Math.max(1, Math.ceil(lengthOf(window.keys) / resolution));
-  return {
-    queries: window.queries,
-    keys: window.keys,
-    rows: Math.ceil(lengthOf(window.queries) / queriesPerRow),
-    columns: Math.ceil(lengthOf(window.keys) / keysPerColumn),
-    queriesPerRow,
-    keysPerColumn,
-  };
 }
 
 /** Fits the cells of a matrix into the room there is. */
@@ -90,11 +78,12 @@ export function matrixGeometry(shape: MatrixShape, room: MatrixRoom): MatrixGeom
   };
 }
 
-/** Row and column of the cell that shows a token pair; null for what lies outside of the window. */
+/** The row that shows a query; null where it lies outside of the window. */
 export function rowOf(geometry: MatrixGeometry, query: number): number | null {
   return place(geometry.window.queries, geometry.queriesPerRow, query);
 }
 
+/** The column that shows a key; null where it lies outside of the window. */
 export function columnOf(geometry: MatrixGeometry, key: number): number | null {
   return place(geometry.window.keys, geometry.keysPerColumn, key);
 }
@@ -108,6 +97,7 @@ export function queriesOf(geometry: MatrixGeometry, row: number): TokenRange {
   return group(geometry.window.queries, geometry.queriesPerRow, row);
 }
 
+/** The tokens that a column stands for. */
 export function keysOf(geometry: MatrixGeometry, column: number): TokenRange {
   return group(geometry.window.keys, geometry.keysPerColumn, column);
 }

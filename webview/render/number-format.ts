@@ -77,8 +77,3 @@ export function formatBits(bits: number): string {
 export function formatBytes(bytes: readonly number[]): string {
   return bytes.map((byte) => byte.toString(16).toUpperCase().padStart(2, '0')).join(' ');
 }
-
-/** A setting of the sampler with as many decimals as its step has. */
-export function formatSetting(value: number, decimals: number): string {
-  return value.toFixed(decimals);
-}

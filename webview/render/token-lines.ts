@@ -20,12 +20,14 @@ export interface SharedPiece {
   readonly runs: readonly VisibleRun[];
 }
 
+/** One token's part of a glyph. */
 export interface Band {
   readonly index: number;
   /** Part of the glyph's width, 0–1: a token's own characters and its share of those it has in common. */
   readonly share: number;
 }
 
+/** What a line is made of. */
 export type Piece = TokenPiece | SharedPiece;
 
 /** One line of the document. */

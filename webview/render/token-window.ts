@@ -9,28 +9,24 @@ export interface MatrixWindow {
 /** A window never gets smaller than this: below it there is nothing left to compare. */
 export const SMALLEST_WINDOW = 8;
 
+/** All queries against all keys. */
 export function wholeWindow(tokens: number): MatrixWindow {
   return { queries: { from: 0, to: tokens }, keys: { from: 0, to: tokens } };
 }
 
+/** How many tokens a range has. */
 export function lengthOf(range: TokenRange): number {
   return range.to - range.from;
 }
 
+/** Whether a token lies in a range. */
 export function contains(range: TokenRange, token: number): boolean {
   return token >= range.from && token < range.to;
 }
 
+/** Whether a window leaves nothing out. */
 export function isWhole(window: MatrixWindow, tokens: number): boolean {
   return lengthOf(window.queries) >= tokens && lengthOf(window.keys) >= tokens;
-}
-
-export function sameWindow(one: MatrixWindow, other: MatrixWindow): boolean {
-  return sameRange(one.queries, other.queries) && sameRange(one.keys, other.keys);
-}
-
-function sameRange(one: TokenRange, other: TokenRange): boolean {
-  return one.from === other.from && one.to === other.to;
 }
 
 /** A window made to fit into the passage and not smaller than allowed. */

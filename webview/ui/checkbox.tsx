@@ -7,6 +7,7 @@ interface CheckboxProps {
   readonly onChange: (checked: boolean) => void;
 }
 
+/** A box to tick, with its caption. */
 export function Checkbox({ label, title, checked, onChange }: CheckboxProps) {
   return (
     <vscode-checkbox

@@ -38,8 +38,10 @@ const SHAPES = {
   ),
 } satisfies Record<string, JSX.Element>;
 
+/** The names of the icons there are. */
 export type IconName = keyof typeof SHAPES;
 
+/** An icon in the colour of the text around it. */
 export function Icon({ name }: { name: IconName }) {
   return (
     <svg

@@ -1,6 +1,7 @@
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { Icon, type IconName } from './icon';
 
+/** One line of a menu. */
 export interface MenuItem {
   readonly label: string;
   readonly onChoose: () => void;

@@ -1,10 +1,3 @@
-import './toolkit';
-
-/** A turning ring for work of unknown length. */
-export function ProgressRing() {
-  return <vscode-progress-ring class="progress-ring" />;
-}
-
 /** The thin line that VS Code draws under a title while something is going on. It shows itself after 300 ms only. */
 export function ProgressLine({ label }: { label: string }) {
   return (

@@ -1,17 +1,11 @@
-import {
-  provideVSCodeDesignSystem,
-  vsCodeButton,
-  vsCodeCheckbox,
-  vsCodeProgressRing,
-  vsCodeTextField,
-} from '@vscode/webview-ui-toolkit';
+import { provideVSCodeDesignSystem, vsCodeButton, vsCodeCheckbox, vsCodeTextField } from '@vscode/webview-ui-toolkit';
 import type { HTMLAttributes } from 'preact';
 
 /**
  * `@vscode/webview-ui-toolkit` is archived. This folder is the only one that knows it: whatever replaces it replaces
  * the components here and keeps their properties.
  */
-provideVSCodeDesignSystem().register(vsCodeButton(), vsCodeCheckbox(), vsCodeProgressRing(), vsCodeTextField());
+provideVSCodeDesignSystem().register(vsCodeButton(), vsCodeCheckbox(), vsCodeTextField());
 
 interface ToolkitAttributes extends HTMLAttributes<HTMLElement> {
   appearance?: 'primary' | 'secondary' | 'icon';
@@ -25,7 +19,6 @@ declare module 'preact' {
     interface IntrinsicElements {
       'vscode-button': ToolkitAttributes;
       'vscode-checkbox': ToolkitAttributes;
-      'vscode-progress-ring': ToolkitAttributes;
       'vscode-text-field': ToolkitAttributes;
     }
   }

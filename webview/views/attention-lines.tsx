@@ -109,7 +109,7 @@ export function AttentionLines({ shown, room }: { shown: ShownMatrix; room: Matr
       role="application"
       aria-roledescription="line diagram"
       aria-label={`Attention lines of layer ${matrix.layer}, head ${matrix.head}`}
-      title={`Arrows move, Enter pins the query\n${HEAD_KEYS}`}
+      aria-description={`Arrows move, Enter pins the query. ${HEAD_KEYS}.`}
       data-layer={matrix.layer}
       data-head={matrix.head}
       onPointerMove={onPointerMove}

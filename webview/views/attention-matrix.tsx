@@ -53,8 +53,7 @@ export function AttentionMatrix({ shown, geometry, devicePixelRatio }: Attention
   const [drag, setDrag] = useState<Drag | null>(null);
   const hideSink = useSelected((state) => state.view.hideSink);
   const { matrix, trace, labels } = shown;
-  // Column 0 of the passage alone: a grouped first column holds other keys too.
-  const sinkHidden = hideSink && matrix.keys.from === 0 && matrix.keysPerColumn === 1;
+  const sinkHidden = hideSink && matrix.keys.from === 0;
 
   useLayoutEffect(() => {
     const context = fitCanvas(heat.current!, geometry.width, geometry.height);
@@ -143,9 +142,10 @@ export function AttentionMatrix({ shown, geometry, devicePixelRatio }: Attention
       role="application"
       aria-roledescription="heat map"
       aria-label={`Attention matrix of layer ${matrix.layer}, head ${matrix.head}`}
-      title={`Arrows move, Enter pins the row\n${HEAD_KEYS}\nDrag to zoom in, double-click zooms around a cell`}
+      aria-description={`Arrows move the crosshair, Enter pins its row. ${HEAD_KEYS}.`}
       data-layer={matrix.layer}
       data-head={matrix.head}
+      data-window={[matrix.queries.from, matrix.queries.to, matrix.keys.from, matrix.keys.to].join(' ')}
       onPointerDown={(event) => {
         if (event.button === 0) {
           event.currentTarget.setPointerCapture(event.pointerId);
@@ -199,7 +199,7 @@ function Callout({
       data-weight={value}
       style={{ ...side, top: `${geometry.labels + 6}px` }}
     >
-      <b>{sinkHidden && cursor.key === 0 ? 'hidden' : formatWeight(value)}</b>
+      <b>{sinkHidden && column === 0 ? 'hidden' : formatWeight(value)}</b>
       <span class="callout-pair">{pairName(shown, cursor)}</span>
     </div>
   );

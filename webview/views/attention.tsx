@@ -11,6 +11,7 @@ import { AttentionMatrix } from './attention-matrix';
 import { useViewport } from './canvas';
 import { HeadFacts } from './head-facts';
 import { HeadGrid } from './head-grid';
+import { HEAD_KEYS } from './head-keys';
 import { Failure } from './notices';
 import { Section } from './section';
 import { useShownMatrix } from './shown-matrix';
@@ -37,9 +38,13 @@ export function Attention({ trace, panelWidth }: { trace: Trace; panelWidth: num
       </Section>
     );
   }
-  const displays: { value: Display; label: string }[] = [
-    { value: 'matrix', label: 'Matrix' },
-    { value: 'lines', label: 'Lines' },
+  const displays: { value: Display; label: string; title: string }[] = [
+    {
+      value: 'matrix',
+      label: 'Matrix',
+      title: `Arrows move the crosshair, Enter pins its row\n${HEAD_KEYS}\nDrag over cells or Ctrl+wheel to zoom, double-click to zoom around a cell`,
+    },
+    { value: 'lines', label: 'Lines', title: `From each query to the keys that it reads from\n${HEAD_KEYS}` },
   ];
   return (
     <Section

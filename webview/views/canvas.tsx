@@ -43,6 +43,7 @@ export function useWidth() {
   return { element, width };
 }
 
+/** What of the window the drawing depends on. */
 export interface Viewport {
   readonly height: number;
   readonly devicePixelRatio: number;

@@ -4,6 +4,7 @@ import { headTag, headTagName, statisticsOf } from '../render/head-tag';
 import { formatBits, formatShare, formatWeight } from '../render/number-format';
 import { strongestKeys } from '../render/strongest-keys';
 import { answerFor, focusedQuery, rowOfQuery, shownHead } from '../state';
+import { HEAD_KEYS } from './head-keys';
 import { useLast } from './use-last';
 import { TokenText } from './visible';
 
@@ -20,7 +21,7 @@ export function HeadFacts({ trace }: { trace: Trace }) {
   return (
     <div class="head-facts">
       <div class="head-statistics">
-        <div class="facts-title">
+        <div class="facts-title" title={HEAD_KEYS}>
           <b data-shown-head={`${head.layer},${head.head}`}>
             L{head.layer}·H{head.head}
           </b>

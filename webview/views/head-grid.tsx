@@ -66,7 +66,7 @@ export function HeadGrid({ trace, layers, heads, pitch }: HeadGridProps) {
       role="application"
       aria-roledescription="grid of heads"
       aria-label={`All heads, ${layers} layers by ${heads} heads. ${name}`}
-      title={`Arrows choose a head\n${HEAD_KEYS}`}
+      aria-description={`Arrows choose a head. ${HEAD_KEYS} from elsewhere.`}
       data-layer={selected?.layer}
       data-head={selected?.head}
       onPointerMove={(event) => store.previewHead(headAt(event))}

@@ -91,6 +91,7 @@ function Remedies({ remedies, quiet = false }: { remedies: readonly Remedy[]; qu
   );
 }
 
+/** Before anything was inspected: how to start. */
 export function EmptyState() {
   return (
     <FullState icon="beam" title="Select some text to see how the model reads it" remedies={[INSPECT]}>
@@ -107,6 +108,7 @@ export function EmptyState() {
   );
 }
 
+/** What went wrong, and what helps. */
 export function FailedState({ code, message }: { code: FailureCode; message: string }) {
   return (
     <div role="alert" data-failure={code}>
@@ -117,6 +119,7 @@ export function FailedState({ code, message }: { code: FailureCode; message: str
   );
 }
 
+/** While there is nothing to show yet; it shows itself after 300 ms only. */
 export function WorkingState({ title, detail }: { title: string; detail: string }) {
   return (
     <div class="working-state" role="status">

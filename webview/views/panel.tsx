@@ -9,6 +9,7 @@ import { NextToken } from './next-token';
 import { EmptyState, FailedState, PassageNotices, WorkingState } from './notices';
 import { Tokens } from './tokens';
 
+/** The whole panel. */
 export function Panel() {
   const palette = useThemePalette();
   const { element, width } = useWidth();

@@ -65,6 +65,7 @@ const SETTINGS: readonly Setting[] = [
 /** Seeds are drawn and typed in this range, so that they stay short enough to be passed on. */
 const LARGEST_SEED = 9999;
 
+/** The settings of the sampler, and a draw from what it leaves. */
 export function SamplerControls({ list }: { list: CandidateList | null }) {
   const { store } = usePanel();
   const sampler = useSelected((state) => state.sampler);

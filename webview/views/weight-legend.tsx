@@ -101,7 +101,9 @@ function WindowLine({ shown, display }: { shown: ShownMatrix; display: Display }
     matrix.queriesPerRow > 1 || matrix.keysPerColumn > 1
       ? `a cell is ${matrix.queriesPerRow} × ${matrix.keysPerColumn} tokens: summed over keys, mean over queries`
       : null,
-    hideSink && matrix.keysPerColumn > 1 && matrix.keys.from === 0 ? 'zoom in to hide the first token' : null,
+    hideSink && matrix.keysPerColumn > 1 && matrix.keys.from === 0
+      ? `the hidden column holds tokens #0–${matrix.keysPerColumn - 1}`
+      : null,
     display === 'lines' ? linesNote(shown, hideSink) : null,
   ].filter((note) => note !== null);
   return (

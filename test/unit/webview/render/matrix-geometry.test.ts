@@ -5,15 +5,28 @@ import {
   hasEmptyTriangle,
   isAboveDiagonal,
   keysOf,
+  type MatrixShape,
   matrixGeometry,
   queriesOf,
   rowOf,
-  shapeOf,
   usefulResolution,
 } from '../../../../webview/render/matrix-geometry';
-import { wholeWindow } from '../../../../webview/render/token-window';
+import { lengthOf, type MatrixWindow, wholeWindow } from '../../../../webview/render/token-window';
 
 const room = { width: 460, height: 460, devicePixelRatio: 1 };
+
+/** The shape of the engine's answer for a window at a resolution. */
+function shapeOf(window: MatrixWindow, resolution: number): MatrixShape {
+  const queriesPerRow = Math.ceil(lengthOf(window.queries) / resolution);
+  const keysPerColumn = Math.ceil(lengthOf(window.keys) / resolution);
+  return {
+    ...window,
+    rows: Math.ceil(lengthOf(window.queries) / queriesPerRow),
+    columns: Math.ceil(lengthOf(window.keys) / keysPerColumn),
+    queriesPerRow,
+    keysPerColumn,
+  };
+}
 
 describe('matrix geometry', () => {
   it('gives a short passage cells that can be pointed at, and a label each', () => {
