@@ -61,7 +61,7 @@ export function attentionLayout(
     };
   }
   if (panelWidth >= 540) {
-    const pitch = pitchFor(inner - COLUMN_GAP - FACTS_WIDTH + 10);
+    const pitch = pitchFor(inner - COLUMN_GAP - FACTS_WIDTH - 40);
     return { arrangement: 'small', pitch, matrixWidth: inner, matrixHeight: Math.max(height, inner) };
   }
   return {
