@@ -148,12 +148,14 @@ export class Panel implements vscode.Disposable {
     const nonce = randomBytes(24).toString('base64');
     const resource = (name: string) =>
       webview.asWebviewUri(vscode.Uri.joinPath(this.resources, 'dist', 'webview', name));
-    const policy = `default-src 'none'; script-src 'nonce-${nonce}'; style-src ${webview.cspSource}`;
+    const policy = `default-src 'none'; script-src 'nonce-${nonce}'; style-src ${webview.cspSource} 'nonce-${nonce}'`;
     return `<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="${policy}">
+<!-- The component library adds a style element of its own, and looks for its nonce here. -->
+<meta property="csp-nonce" content="${nonce}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <link rel="stylesheet" href="${resource('panel.css')}">
 <title>Headlight</title>
