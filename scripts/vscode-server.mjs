@@ -138,7 +138,7 @@ function nodeBinary(folder) {
  * @property {string | number} [port] A port, or a range as `8000-8010` of which a free one is taken; any free one by default.
  * @property {string} [token] A page must bring it; without one any program of this machine may connect.
  * @property {boolean} [trusted] Every workspace is trusted without a question.
- * @property {boolean} [brief] Ends by itself some minutes after the last page has gone, and lets go of a page at once.
+ * @property {boolean} [brief] Lets go of a page as soon as it is gone, instead of waiting hours for it to come back.
  * @property {Record<string, string>} [env] Added to the environment of the server and its extension hosts.
  */
 
@@ -161,6 +161,7 @@ export async function startServer({ folder, node, release }, { data, port = 0, t
   const child = startGroup(
     node,
     [
+      ...['--require', path.join(root, 'scripts', 'end-with-parent.cjs')],
       path.join(folder, 'out', 'server-main.js'),
       ...['--host', '127.0.0.1', '--port', String(port)],
       ...(token ? ['--connection-token', token] : ['--without-connection-token']),
@@ -169,9 +170,13 @@ export async function startServer({ folder, node, release }, { data, port = 0, t
       ...['--server-data-dir', data, '--user-data-dir', path.join(data, 'data')],
       ...['--extensions-dir', path.join(data, 'extensions')],
       ...(trusted ? ['--disable-workspace-trust'] : []),
-      ...(brief ? ['--enable-remote-auto-shutdown', '--reconnection-grace-time', '1'] : []),
+      ...(brief ? ['--reconnection-grace-time', '1'] : []),
     ],
-    { cwd: data, env: { ...withoutEditor(process.env), ...env } },
+    {
+      cwd: data,
+      stdio: 'pipe',
+      env: { ...withoutEditor(process.env), HEADLIGHT_PARENT: String(process.pid), ...env },
+    },
   );
   const file = createWriteStream(log);
   child.stderr?.pipe(file);
