@@ -24,10 +24,13 @@ export function jsonReport(trace: Trace, { candidates }: CandidateList, loadMs: 
   return {
     model: { name, architecture, layers, heads, kvHeads, headDim, hiddenSize, vocabSize, contextLength },
     device: trace.device.device,
-    tokens: trace.tokens.map(({ index, id, text, bytes, start, end, probability, rank, surprisal, entropy }) => ({
-      ...{ index, id, text, bytes, start, end },
-      ...{ probability, rank, surprisal, entropy },
-    })),
+    tokens: trace.tokens.map(
+      ({ index, id, text, bytes, start, end, probability, rank, surprisal, entropy, added }) => ({
+        ...{ index, id, text, bytes, start, end },
+        ...(added ? { added } : {}),
+        ...{ probability, rank, surprisal, entropy },
+      }),
+    ),
     candidates: candidates.map(({ id, text, probability, samplerProbability, rank }) => ({
       ...{ id, text, probability, samplerProbability, rank },
     })),

@@ -25,6 +25,8 @@ export interface Token {
   readonly start: number;
   /** UTF-16 offset into the text given, exclusive. */
   readonly end: number;
+  /** True for the token that the model's configuration puts before a text; it covers none of it. */
+  readonly added?: boolean;
 }
 
 /** A range of a text in UTF-16 code units, from inclusive, to exclusive. */

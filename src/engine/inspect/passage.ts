@@ -11,7 +11,8 @@ export interface TokenizedPassage {
 }
 
 /**
- * Splits a text and keeps its last `contextLength` tokens; offsets stay those of the whole text.
+ * Splits a text and keeps as many of its last tokens as fit `contextLength`, together with the token that the model is used
+ * to find before a text; offsets stay those of the whole text.
  * @throws HeadlightError `text-empty`, `text-too-long`
  */
 export function tokenizePassage(text: string, tokenizer: Tokenizer, contextLength: number): TokenizedPassage {
@@ -21,9 +22,16 @@ export function tokenizePassage(text: string, tokenizer: Tokenizer, contextLengt
   refuseTooLong(text.length);
   const splits = tokenizer.split(text);
   const total = splits.ids.length;
-  const kept = Math.min(total, contextLength);
+  const { startToken } = tokenizer;
+  const before = startToken === null ? 0 : 1;
+  const kept = Math.min(total, contextLength - before);
+  const first = total - kept;
+  const read = Array.from({ length: kept }, (_, index) => tokenAt(splits, first + index, before + index, tokenizer));
   return {
-    tokens: Array.from({ length: kept }, (_, index) => tokenAt(splits, total - kept + index, index, tokenizer)),
+    tokens: [
+      ...(startToken === null ? [] : [addedToken(startToken, splits.starts[first] ?? text.length, tokenizer)]),
+      ...read,
+    ],
     truncation: kept < total ? { totalTokens: total, keptTokens: kept } : null,
   };
 }
@@ -51,6 +59,12 @@ export function passageOfIds(ids: readonly number[], tokenizer: Tokenizer, conte
     return { index, id, text, bytes: [...bytes], start, end };
   });
   return { tokens, truncation: null };
+}
+
+/** @param start where the text that the model reads begins */
+function addedToken(id: number, start: number, tokenizer: Tokenizer): Token {
+  const bytes = [...tokenizer.bytesOf(id)];
+  return { index: 0, id, text: tokenizer.textOf(id), bytes, start, end: start, added: true };
 }
 
 function tokenAt(splits: TokenSplits, position: number, index: number, tokenizer: Tokenizer): Token {

@@ -11,6 +11,7 @@ import type { Vocabulary } from './vocabulary';
 export class BytePairTokenizer implements Tokenizer {
   readonly vocabSize: number;
   readonly encoding: string;
+  readonly startToken: number | null;
   readonly #vocabulary: Vocabulary;
   readonly #specialTokens: ReadonlyMap<number, string>;
   /** Sticky: each match begins where the last one ended. */
@@ -18,9 +19,13 @@ export class BytePairTokenizer implements Tokenizer {
   readonly #merger: BytePairMerger;
   readonly #piece = new PieceBytes();
 
-  /** @param vocabSize the model's, which may be larger than the encoding's */
-  constructor(encoding: Encoding, vocabSize: number) {
+  /**
+   * @param vocabSize the model's, which may be larger than the encoding's
+   * @param startToken the id to put before a text, or null
+   */
+  constructor(encoding: Encoding, vocabSize: number, startToken: number | null = null) {
     this.vocabSize = vocabSize;
+    this.startToken = startToken;
     this.encoding = encoding.name;
     this.#vocabulary = encoding.vocabulary;
     this.#specialTokens = encoding.specialTokens;

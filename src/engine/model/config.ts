@@ -1,4 +1,5 @@
 import { HeadlightError } from '../../protocol/errors';
+import { isObject } from './json-file';
 
 /** A decoder's shape, as the `config.json` of a Hugging Face export gives it under whichever names its architecture uses. */
 export interface DecoderConfig {
@@ -137,10 +138,6 @@ function presentName(fields: Fields, key: keyof typeof FIELD_NAMES): string | un
 function tokenId(value: unknown, vocabSize: number): number | null {
   const id: unknown = Array.isArray(value) ? value[0] : value;
   return typeof id === 'number' && Number.isInteger(id) && id >= 0 && id < vocabSize ? id : null;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function invalid(file: string, what: string): HeadlightError {

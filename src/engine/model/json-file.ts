@@ -27,6 +27,11 @@ export async function readJson(file: string): Promise<unknown> {
   }
 }
 
+/** Whether a parsed value is an object with fields. */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 /** Whether a file system error says that there is nothing at that path. */
 export function isAbsent(error: unknown): boolean {
   const code = (error as NodeJS.ErrnoException).code;

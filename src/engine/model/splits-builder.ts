@@ -38,6 +38,11 @@ export class SplitsBuilder {
     this.#byteOffset += byteLength;
   }
 
+  /** Bytes of the text that are in no token. */
+  skip(byteLength: number): void {
+    this.#byteOffset += byteLength;
+  }
+
   /** The columns at their own size; with a range, of the tokens that overlap it. */
   finish(wanted?: TextRange): TokenSplits {
     let first = 0;

@@ -1,28 +1,45 @@
 import { createHash } from 'node:crypto';
 import { HeadlightError } from '../../protocol/errors';
 import { readByteLevel } from './byte-level';
-import { ENCODING_NAMES, type Encoding, type EncodingName, openEncoding } from './encoding';
-import { readJson } from './json-file';
+import { type Encoding, type EncodingName, openEncoding } from './encoding';
+import { isObject, readJson } from './json-file';
 
 /** `"a b"`, or since 2024 `["a", "b"]`. */
 type Merge = string | readonly [string, string];
 
 /** The parts of a Hugging Face `tokenizer.json` that decide which ids a text becomes. */
-interface TokenizerJson {
+export interface TokenizerJson {
   readonly normalizer?: unknown;
   readonly pre_tokenizer?: PreTokenizer | null;
-  readonly added_tokens?: readonly { readonly id: number; readonly content: string; readonly special?: boolean }[];
+  readonly post_processor?: unknown;
+  readonly added_tokens?: readonly AddedToken[];
   readonly model: {
     readonly type?: string;
-    readonly vocab: Readonly<Record<string, number>>;
+    /** Ids by token; of Unigram a list of tokens with their scores. */
+    readonly vocab: Readonly<Record<string, number>> | readonly (readonly [token: string, score: number])[];
     readonly merges?: readonly Merge[];
     readonly dropout?: number | null;
     readonly continuing_subword_prefix?: string | null;
     readonly end_of_word_suffix?: string | null;
+    readonly unk_token?: string | null;
+    readonly unk_id?: number | null;
+    readonly fuse_unk?: boolean;
+    readonly byte_fallback?: boolean;
   };
 }
 
-interface PreTokenizer {
+/** A token that is found in the text as it is, before all else. */
+export interface AddedToken {
+  readonly id: number;
+  readonly content: string;
+  readonly special?: boolean;
+  readonly single_word?: boolean;
+  /** Takes the white space on this side with it. */
+  readonly lstrip?: boolean;
+  readonly rstrip?: boolean;
+}
+
+export interface PreTokenizer {
   readonly type: string;
   readonly pretokenizers?: readonly PreTokenizer[];
   readonly add_prefix_space?: boolean;
@@ -30,6 +47,8 @@ interface PreTokenizer {
   readonly pattern?: { readonly Regex?: string };
   readonly behavior?: string;
   readonly invert?: boolean;
+  readonly prepend_scheme?: string;
+  readonly split?: boolean;
 }
 
 interface KnownMerges {
@@ -73,13 +92,8 @@ const KNOWN_MERGES: Readonly<Record<number, KnownMerges>> = {
   },
 };
 
-/**
- * Finds out which of gpt-tokenizer's encodings a `tokenizer.json` is, if its vocabulary, merges and pattern are exactly
- * those of one. Its post-processing, which adds tokens around a text, is left out of account.
- *
- * @throws HeadlightError `tokenizer-unsupported` for any other tokenizer, `model-invalid` for a damaged file
- */
-export async function recogniseEncoding(file: string): Promise<Encoding> {
+/** @throws HeadlightError `model-invalid` for a file that does not have the parts of a tokenizer */
+export async function readTokenizerJson(file: string): Promise<TokenizerJson> {
   const json = await readJson(file);
   if (!isTokenizer(json)) {
     throw new HeadlightError(
@@ -87,29 +101,31 @@ export async function recogniseEncoding(file: string): Promise<Encoding> {
       `${file} does not have the parts of a tokenizer (model, vocab, added_tokens …): copy or export it again.`,
     );
   }
+  return json;
+}
+
+/**
+ * Finds out which of gpt-tokenizer's encodings a `tokenizer.json` is, if its vocabulary, merges and pattern are exactly
+ * those of one. Its post-processing, which adds tokens around a text, is left out of account.
+ *
+ * @returns null for any other tokenizer
+ */
+export async function recogniseEncoding(json: TokenizerJson): Promise<Encoding | null> {
   const { model } = json;
-  if (!Array.isArray(model.merges)) {
-    throw unsupported(file, `its model is ${model.type ?? 'of an unnamed type'}, not byte-level BPE`);
+  const known = model.merges && KNOWN_MERGES[model.merges.length];
+  if (!model.merges || known === undefined || mergesDigest(model.merges) !== known.sha256) {
+    return null;
   }
-  const known = KNOWN_MERGES[model.merges.length];
-  if (known === undefined || mergesDigest(model.merges) !== known.sha256) {
-    throw unsupported(file, 'its merges are those of none of them');
-  }
-  const difference = differenceInCutting(json, known) ?? differenceInMerging(model);
-  if (difference !== null) {
-    throw unsupported(file, `it has the merges of ${known.encoding}, but ${difference}`);
+  if (!cutsAs(known, json) || model.dropout || model.continuing_subword_prefix || model.end_of_word_suffix) {
+    return null;
   }
   const special = new Map((json.added_tokens ?? []).map(({ id, content }) => [id, content]));
   const encoding = await openEncoding(variantOf(known.encoding, special));
-  if (!hasVocabulary(encoding, model.vocab, special)) {
-    throw unsupported(file, `it has the merges of ${known.encoding}, but other ids`);
-  }
-  const ordinary = json.added_tokens?.find(({ id, special }) => special !== true && !encoding.specialTokens.has(id));
-  if (ordinary !== undefined) {
-    throw unsupported(
-      file,
-      `it has the merges of ${known.encoding}, but adds ${JSON.stringify(ordinary.content)} to them`,
-    );
+  const addsOrdinary = json.added_tokens?.some(
+    ({ id, special }) => special !== true && !encoding.specialTokens.has(id),
+  );
+  if (addsOrdinary || !hasVocabulary(encoding, model.vocab, special)) {
+    return null;
   }
   return { ...encoding, specialTokens: new Map([...encoding.specialTokens, ...special]) };
 }
@@ -122,35 +138,20 @@ export function mergesDigest(merges: readonly Merge[]): string {
     .digest('hex');
 }
 
-/** What of the text's way to pieces differs from the encoding's own, or null. */
-function differenceInCutting(json: TokenizerJson, known: KnownMerges): string | null {
-  if (json.normalizer !== null && json.normalizer !== undefined) {
-    return 'changes the text first (normalizer)';
-  }
-  const steps = json.pre_tokenizer?.pretokenizers ?? (json.pre_tokenizer ? [json.pre_tokenizer] : []);
+/** Whether a text becomes the same pieces as with the encoding. */
+function cutsAs(known: KnownMerges, { normalizer, pre_tokenizer }: TokenizerJson): boolean {
+  const steps = pre_tokenizer?.pretokenizers ?? (pre_tokenizer ? [pre_tokenizer] : []);
   const byteLevel = steps.at(-1);
-  if (byteLevel?.type !== 'ByteLevel' || steps.length > 2) {
-    return 'is not byte-level (pre_tokenizer)';
-  }
-  if (byteLevel.add_prefix_space !== false) {
-    return 'puts a space before the text (add_prefix_space)';
+  const hasNormalizer = normalizer !== null && normalizer !== undefined;
+  if (hasNormalizer || byteLevel?.type !== 'ByteLevel' || steps.length > 2 || byteLevel.add_prefix_space !== false) {
+    return false;
   }
   const split = steps.length === 2 ? steps[0] : null;
   const cutsTwice = split !== null && byteLevel.use_regex !== false;
   const keepsPieces =
     split === null || (split.type === 'Split' && split.behavior === 'Isolated' && split.invert !== true);
   const pattern = split === null ? (byteLevel.use_regex === false ? undefined : null) : split.pattern?.Regex;
-  if (cutsTwice || !keepsPieces || pattern === undefined || !known.patterns.includes(pattern)) {
-    return 'cuts the text into other pieces (pre_tokenizer)';
-  }
-  return null;
-}
-
-function differenceInMerging(model: TokenizerJson['model']): string | null {
-  if (model.dropout) {
-    return 'leaves out merges by chance (dropout)';
-  }
-  return model.continuing_subword_prefix || model.end_of_word_suffix ? 'marks parts of words' : null;
+  return !cutsTwice && keepsPieces && pattern !== undefined && known.patterns.includes(pattern);
 }
 
 /** Encodings that differ from another in their special tokens alone. */
@@ -167,9 +168,12 @@ function variantOf(encoding: EncodingName, special: ReadonlyMap<number, string>)
 /** Whether a vocabulary has all of the encoding's tokens, each with its id, and besides them special tokens only. */
 function hasVocabulary(
   { vocabulary }: Encoding,
-  vocab: Readonly<Record<string, number>>,
+  vocab: TokenizerJson['model']['vocab'],
   special: ReadonlyMap<number, string>,
 ): boolean {
+  if (isScored(vocab)) {
+    return false;
+  }
   const bytes = new Uint8Array(vocabulary.longest);
   let ordinary = 0;
   for (const token in vocab) {
@@ -188,7 +192,7 @@ function hasVocabulary(
 
 /** Whether the parts that are read have the shape they are read with. */
 function isTokenizer(json: unknown): json is TokenizerJson {
-  if (!isObject(json) || !isObject(json.model) || !isObject(json.model.vocab)) {
+  if (!isObject(json) || !isObject(json.model) || !hasVocab(json.model)) {
     return false;
   }
   const added = json.added_tokens ?? [];
@@ -202,13 +206,16 @@ function isTokenizer(json: unknown): json is TokenizerJson {
   );
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+function hasVocab({ vocab, merges }: Record<string, unknown>): boolean {
+  return Array.isArray(vocab)
+    ? vocab.length > 0 &&
+        vocab.every((entry) => Array.isArray(entry) && typeof entry[0] === 'string' && typeof entry[1] === 'number')
+    : isObject(vocab) && (merges === undefined || Array.isArray(merges));
 }
 
-function unsupported(file: string, why: string): HeadlightError {
-  return new HeadlightError(
-    'tokenizer-unsupported',
-    `${file} is none of the tokenizers that Headlight reads (${ENCODING_NAMES.join(', ')}): ${why}; choose a model that uses one of them.`,
-  );
+/** Whether the vocabulary is a list of tokens with scores, as Unigram has it. */
+export function isScored(
+  vocab: TokenizerJson['model']['vocab'],
+): vocab is readonly (readonly [token: string, score: number])[] {
+  return Array.isArray(vocab);
 }

@@ -1,16 +1,21 @@
+import path from 'node:path';
 import { HeadlightError } from '../../protocol/errors';
 import type { TextRange, TokenSplits } from '../../protocol/tokens';
 import { BytePairTokenizer } from './byte-pair-tokenizer';
-import { openEncoding } from './encoding';
+import { type Encoding, openEncoding } from './encoding';
 import { type ModelFolder, readModelFolder } from './folder';
-import { recogniseEncoding } from './tokenizer-json';
+import { HuggingFaceTokenizer } from './hugging-face-tokenizer';
+import { readTokenizerSettings, startTokenOf } from './start-token';
+import { readTokenizerJson, recogniseEncoding } from './tokenizer-json';
 
 /** Turns text into the ids that a model reads, byte-exactly, and ids into bytes. */
 export interface Tokenizer {
   /** The model's vocabulary size: ids are 0…vocabSize − 1. Some of them may stand for nothing (padding). */
   readonly vocabSize: number;
-  /** The encoding's name, e.g. `r50k_base`. */
+  /** The encoding's name, e.g. `r50k_base`, or the kind of a tokenizer without one: `BPE` or `Unigram`. */
   readonly encoding: string;
+  /** The id that is put before a text, as the model was trained to read it; null where none is. */
+  readonly startToken: number | null;
 
   /** All tokens of a text. Special tokens are never produced: a literal `<|endoftext|>` is text like any other. */
   split(text: string): TokenSplits;
@@ -43,16 +48,37 @@ export interface Tokenizer {
  */
 export async function loadTokenizer(folder: ModelFolder): Promise<Tokenizer> {
   const source = folder.tokenizerSource;
-  const encoding = await (source.kind === 'encoding' ? openEncoding(source.encoding) : recogniseEncoding(source.file));
-  const largestId = encoding.vocabulary.size - 1;
-  const { vocabSize } = folder.config;
+  const { vocabSize, bosTokenId } = folder.config;
+  const settings = await readTokenizerSettings(folder.directory);
+  if (source.kind === 'encoding') {
+    const encoding = await openEncoding(source.encoding);
+    const startToken = startTokenOf({ settings, special: encoding.specialTokens, bosTokenId });
+    return byBytePairs(folder, encoding, startToken);
+  }
+  const json = await readTokenizerJson(source.file);
+  const special = new Map((json.added_tokens ?? []).map(({ id, content }) => [id, content]));
+  const startToken = startTokenOf({ settings, special, bosTokenId, postProcessor: json.post_processor });
+  const encoding = await recogniseEncoding(json);
+  if (encoding !== null) {
+    return byBytePairs(folder, encoding, startToken);
+  }
+  const tokenizer = new HuggingFaceTokenizer(json, vocabSize, startToken, source.file);
+  refuseLargerThan(folder, path.basename(source.file), tokenizer.largestId);
+  return tokenizer;
+}
+
+function byBytePairs(folder: ModelFolder, encoding: Encoding, startToken: number | null): Tokenizer {
+  refuseLargerThan(folder, encoding.name, encoding.vocabulary.size - 1);
+  return new BytePairTokenizer(encoding, folder.config.vocabSize, startToken);
+}
+
+function refuseLargerThan({ directory, config: { vocabSize } }: ModelFolder, name: string, largestId: number): void {
   if (largestId >= vocabSize) {
     throw new HeadlightError(
       'tokenizer-mismatch',
-      `The tokenizer ${encoding.name} of ${folder.directory} has token ids up to ${largestId}, but the model's vocabulary ends at ${vocabSize - 1} (vocab_size in config.json): give the folder the tokenizer that the model was trained with.`,
+      `The tokenizer ${name} of ${directory} has token ids up to ${largestId}, but the model's vocabulary ends at ${vocabSize - 1} (vocab_size in config.json): give the folder the tokenizer that the model was trained with.`,
     );
   }
-  return new BytePairTokenizer(encoding, vocabSize);
 }
 
 const byDirectory = new Map<string, Promise<Tokenizer>>();
