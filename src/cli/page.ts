@@ -64,6 +64,9 @@ function summary({ trace, loadMs, color }: PageContent): string {
       `The text has ${truncation.totalTokens} tokens; the last ${truncation.keptTokens} were read, as many as the context holds.`,
     );
   }
+  if (tokens[0].added) {
+    lines.push(`The model is used to find ${tokens[0].text} before a text: it was added.`);
+  }
   return lines.join('\n');
 }
 

@@ -11,6 +11,8 @@ export interface TokenPiece {
   readonly closes: boolean;
   /** True for a piece that is nothing but a line break: it never stands alone on a row. */
   readonly onlyBreak: boolean;
+  /** True for a token that the model's configuration puts before the text. */
+  readonly added?: boolean;
 }
 
 /** Several tokens that share one character: one glyph over as many bands. */
@@ -78,7 +80,8 @@ export function layOutTokens(text: string, tokens: readonly Token[], firstLine: 
     if (token.start === token.end) {
       // A token that stands for no text, such as a model's own start sign.
       const runs = [{ text: token.text, sign: true }];
-      pieces.push({ kind: 'token', index: token.index, runs, opens: true, closes: true, onlyBreak: false });
+      const added = token.added ? { added: true } : {};
+      pieces.push({ kind: 'token', index: token.index, runs, opens: true, closes: true, onlyBreak: false, ...added });
       return;
     }
     let start = token.start;

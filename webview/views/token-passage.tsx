@@ -273,12 +273,12 @@ function drawPiece(piece: Piece) {
   return piece.kind === 'token' ? drawToken(piece) : drawShared(piece);
 }
 
-function drawToken({ index, runs, opens, closes }: TokenPiece) {
+function drawToken({ index, runs, opens, closes, added }: TokenPiece) {
   const edges = `${opens ? ' opens' : ''}${closes ? ' closes' : ''}`;
   return (
     <span
       key={`${index}${edges}`}
-      class={`token${edges}`}
+      class={`token${edges}${added ? ' is-added' : ''}`}
       data-token-index={index}
       {...(opens ? { role: 'option', id: `token-${index}`, 'aria-selected': false } : { role: 'presentation' })}
     >

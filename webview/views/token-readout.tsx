@@ -26,9 +26,13 @@ export function TokenReadout({ trace }: { trace: Trace }) {
       <span class="readout-bytes">
         bytes <b class="mono">{formatBytes(token.bytes)}</b>
       </span>
-      <span>
-        chars <b>{charactersOf(token)}</b>
-      </span>
+      {token.added ? (
+        <span title="The model's configuration puts it there: it stands in no document">added before the text</span>
+      ) : (
+        <span>
+          chars <b>{charactersOf(token)}</b>
+        </span>
+      )}
       {token.probability === null || token.rank === null || token.surprisal === null ? (
         <span>nothing before it</span>
       ) : (

@@ -33,7 +33,7 @@ export function analyzeGraph(model: Model, expectedLayers: number): GraphAnalysi
   const signature = readSignature(model);
   const layers = findAttention(topology);
   const unavailable = describeMissingAttention(topology, layers, expectedLayers);
-  const sites = layers.flatMap((layer) => (layer.kind === 'decomposed' ? [layer.site] : []));
+  const sites = layers.flatMap((layer) => ('site' in layer ? [layer.site] : []));
   const entries = layers.length === expectedLayers ? layers.map(entryNode) : [];
   return {
     topology,

@@ -1,11 +1,12 @@
+import { type OpenedOperator, openOperator } from './fused-attention';
 import { type Graph, type GraphNode, subgraphs } from './graph';
 import { label, type Topology } from './topology';
 
 /** One layer's attention, as a part of the graph: tensors by name, nodes in the order they run. */
 export interface AttentionSite {
-  /** The product of queries and keys: MatMul, FusedMatMul or Einsum. */
+  /** The product of queries and keys: MatMul, FusedMatMul or Einsum; or the operator that does it all. */
   readonly scoreNode: GraphNode;
-  /** First operand of the product; for a MatMul [1, H, T, d]. */
+  /** First operand of the product; for a MatMul [1, H, T, d]. An operator may take queries, keys and values in one. */
   readonly queries: string;
   /**
    * Second operand of the product, as it reads it: [1, H, d, T] for a MatMul, [1, H, T, d] where the product transposes it
@@ -23,19 +24,28 @@ export interface AttentionSite {
   readonly values: string;
   /** The product of weights and values. */
   readonly contextNode: GraphNode;
+  /** How an operator that does it all is made to hand out `weights`; null for one that is made of parts. */
+  readonly opened: OpenedOperator | null;
+}
+
+/** What a site's weights are computed from: names of tensors, each once. */
+export function inputsOf({ queries, keysTransposed, sideInputs }: AttentionSite): readonly string[] {
+  return [...new Set([queries, keysTransposed, ...sideInputs])].filter((name) => name !== '');
 }
 
 /** What computes a layer's attention. */
 export type LayerAttention =
   | { readonly kind: 'decomposed'; readonly site: AttentionSite }
-  /** One operator does it all. */
-  | { readonly kind: 'fused'; readonly node: GraphNode }
+  /** One operator does it all, and can be made to hand out its weights. */
+  | { readonly kind: 'operator'; readonly site: AttentionSite }
+  /** One operator does it all, and keeps its weights to itself. */
+  | { readonly kind: 'fused'; readonly node: GraphNode; readonly why: string }
   /** A softmax between two products whose parts are not those of an attention. */
   | { readonly kind: 'unclear'; readonly node: GraphNode; readonly why: string };
 
 /** The node of a layer's attention that its queries enter. */
 export function entryNode(layer: LayerAttention): GraphNode {
-  return layer.kind === 'decomposed' ? layer.site.scoreNode : layer.node;
+  return 'site' in layer ? layer.site.scoreNode : layer.node;
 }
 
 /** What may stand between the product of queries and keys and the softmax, on the path of the scores. */
@@ -114,7 +124,7 @@ export function findAttention(topology: Topology): readonly LayerAttention[] {
   const layers: LayerAttention[] = [];
   for (const node of topology.order) {
     if (FUSED[node.domain]?.has(node.opType)) {
-      layers.push({ kind: 'fused', node });
+      layers.push(operatorAttention(topology, node));
     } else if (node.opType === 'Softmax' && node.domain === '') {
       const found = attentionAround(topology, node);
       if (found !== null) {
@@ -135,7 +145,7 @@ export function describeMissingAttention(
   layers: readonly LayerAttention[],
   expectedLayers: number,
 ): string | null {
-  const unread = layers.findIndex(({ kind }) => kind !== 'decomposed');
+  const unread = layers.findIndex((layer) => !('site' in layer));
   if (unread >= 0) {
     const layer = layers[unread];
     const same = layers.filter((other) => other.kind === layer.kind).length;
@@ -143,8 +153,8 @@ export function describeMissingAttention(
     if (layer.kind === 'fused') {
       const { domain, opType } = layer.node;
       return (
-        `${where} computes its attention inside one operator, ${domain || 'ai.onnx'}.${opType}, which Headlight does not ` +
-        'open yet; a model exported without fused attention shows it.'
+        `${where} computes its attention inside one operator, ${domain || 'ai.onnx'}.${opType}, which ${layer.why}; ` +
+        'a model exported without fused attention shows it.'
       );
     }
     return layer.kind === 'unclear' ? `${where} has an attention that Headlight cannot follow: ${layer.why}.` : null;
@@ -219,6 +229,28 @@ function attentionAround(topology: Topology, softmaxNode: GraphNode): LayerAtten
       weights,
       values,
       contextNode,
+      opened: null,
+    },
+  };
+}
+
+function operatorAttention({ model }: Topology, node: GraphNode): LayerAttention {
+  const opened = openOperator(model, node);
+  if ('why' in opened) {
+    return { kind: 'fused', node, why: opened.why };
+  }
+  const [queries, keysTransposed = '', values = ''] = node.inputs;
+  const sideInputs = new Set(node.inputs.slice(2).filter((name) => name !== ''));
+  return {
+    kind: 'operator',
+    site: {
+      scoreNode: node,
+      ...{ queries, keysTransposed, values, opened },
+      chain: [],
+      sideInputs: [...sideInputs],
+      softmaxNode: node,
+      weights: opened.weights,
+      contextNode: node,
     },
   };
 }

@@ -141,7 +141,8 @@ export function encodeValueInfo({ name, elementType, dims }: ValueContent): Wire
   return writer.message(ValueField.type, new WireWriter().message(TypeField.tensor, tensor));
 }
 
-function encodeNode({
+/** A NodeProto. */
+export function encodeNode({
   opType,
   inputs,
   outputs,

@@ -14,6 +14,8 @@ export enum DataType {
   Uint32 = 12,
   Uint64 = 13,
   BFloat16 = 16,
+  Uint4 = 21,
+  Int4 = 22,
 }
 
 const BITS: Readonly<Partial<Record<number, number>>> = {
@@ -30,12 +32,14 @@ const BITS: Readonly<Partial<Record<number, number>>> = {
   [DataType.Uint32]: 32,
   [DataType.Uint64]: 64,
   [DataType.BFloat16]: 16,
+  [DataType.Uint4]: 4,
+  [DataType.Int4]: 4,
 };
 
 /** Size of a tensor's raw data, in bytes; null for types that have no fixed size or are not known here. */
 export function rawByteLength(dataType: number, dims: readonly number[]): number | null {
   const bits = BITS[dataType];
-  return bits === undefined ? null : (dims.reduce((product, dim) => product * dim, 1) * bits) / 8;
+  return bits === undefined ? null : Math.ceil((dims.reduce((product, dim) => product * dim, 1) * bits) / 8);
 }
 
 /** A type's name as ONNX tools write it, such as `float32`. */

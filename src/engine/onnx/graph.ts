@@ -1,5 +1,5 @@
-import { DataType, isFloat } from './data-type';
 import type { ByteRange, ModelFile } from './model-file';
+import { countParameters, type Parameters } from './parameters';
 import {
   AttributeField,
   AttributeType,
@@ -26,8 +26,8 @@ export interface Model {
   readonly graph: Graph;
   /** Operators that the model defines itself, out of others. */
   readonly functionCount: number;
-  /** Numbers in its weights, floating-point and 8-bit; scalars left out. */
-  readonly parameters: number;
+  /** What its weights are. */
+  readonly parameters: Parameters;
 }
 
 export interface Graph {
@@ -37,6 +37,12 @@ export interface Graph {
   readonly inputs: readonly ValueInfo[];
   readonly outputs: readonly ValueInfo[];
   readonly initializers: ReadonlyMap<string, StoredTensor>;
+}
+
+/** A graph's weights by name, those that its Constant nodes give included, and the nodes that read them. */
+export interface StoredWeights {
+  readonly nodes: readonly GraphNode[];
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
 }
 
 export interface GraphNode {
@@ -115,7 +121,7 @@ export function readModel(file: ModelFile): Model {
   if (!hasGraph) {
     throw file.invalid('has no graph in it');
   }
-  return { file, irVersion, producer, opsets, graph, functionCount, parameters: countParameters(graph) };
+  return { file, irVersion, producer, opsets, graph, functionCount, parameters: countParameters(weightsOf(graph)) };
 }
 
 class GraphContent implements Graph {
@@ -305,12 +311,15 @@ function readOpset(reader: WireReader, opsets: Map<string, number>): void {
   opsets.set(domain === 'ai.onnx' ? '' : domain, version);
 }
 
-function countParameters({ nodes, initializers }: Graph): number {
-  const constants = nodes.map(constantTensor).filter((tensor) => tensor !== null);
-  return [...initializers.values(), ...constants]
-    .filter(({ dataType, dims }) => isFloat(dataType) || (dataType === DataType.Int8 && dims.length >= 2))
-    .map(({ dims }) => dims.reduce((product, dim) => product * dim, 1))
-    .reduce((sum, size) => sum + (size > 1 ? size : 0), 0);
+function weightsOf({ nodes, initializers }: Graph): StoredWeights {
+  const tensors = new Map(initializers);
+  for (const node of nodes) {
+    const tensor = constantTensor(node);
+    if (tensor !== null) {
+      tensors.set(node.outputs[0], tensor);
+    }
+  }
+  return { nodes, tensors };
 }
 
 /** The tensor that a Constant node gives; null for every other node. */

@@ -1,12 +1,10 @@
-import { realpathSync, statSync } from 'node:fs';
-import path from 'node:path';
 import { HeadlightError } from '../../protocol/errors';
-import { encodeTensor, encodeValueInfo, type TensorContent } from './build';
-import { rawByteLength } from './data-type';
+import { encodeNode, encodeTensor, encodeValueInfo, type NodeContent, type TensorContent } from './build';
 import { constantTensor, type GraphNode, type Model } from './graph';
 import type { ByteRange, ModelFile } from './model-file';
 import { GraphField, ModelField } from './schema';
 import type { StoredTensor } from './tensor';
+import { WeightFiles } from './weight-files';
 import { WireReader, WireType, WireWriter } from './wire';
 
 /** A model that hands out inner tensors, for a session that is created from bytes. */
@@ -17,8 +15,6 @@ export interface InstrumentedModel {
   readonly folder: string;
 }
 
-/** Smaller tensors stay in the graph: axes, shapes and scales, which the runtime wants to see while it optimises. */
-const SMALLEST_EXTERNAL = 1024;
 /** A graph without its weights is a few megabytes at most. */
 const LARGEST_GRAPH = 256 * 1024 * 1024;
 
@@ -27,6 +23,8 @@ export interface InstrumentOptions {
   readonly expose: Iterable<string>;
   /** Where given, all other nodes are left out, and the model's own outputs too. */
   readonly keep?: ReadonlySet<GraphNode>;
+  /** What is written in a node's place. */
+  readonly replace?: ReadonlyMap<GraphNode, readonly NodeContent[]>;
 }
 
 /**
@@ -36,12 +34,13 @@ export interface InstrumentOptions {
  * @throws HeadlightError `model-missing` where a file of weights is not there; `model-invalid` where it is too short or
  * outside of the model's folder; `graph-unsupported` where weights stand in the graph in a form that cannot stay there
  */
-export function instrument(model: Model, { expose, keep }: InstrumentOptions): InstrumentedModel {
+export function instrument(model: Model, { expose, keep, replace }: InstrumentOptions): InstrumentedModel {
   const { file } = model;
   const edits: Edits = {
     weights: replacedRecords(model),
     dropped: new Set(keep && model.graph.nodes.filter((node) => !keep.has(node)).map(({ record }) => record.offset)),
     dropOutputs: keep !== undefined,
+    nodes: new Map([...(replace ?? [])].map(([{ record }, nodes]) => [record.offset, nodes])),
   };
   const writer = new WireWriter();
   const copy = new VerbatimCopy(file, writer);
@@ -94,9 +93,10 @@ interface Edits {
   readonly weights: ReadonlyMap<number, TensorContent>;
   readonly dropped: ReadonlySet<number>;
   readonly dropOutputs: boolean;
+  readonly nodes: ReadonlyMap<number, readonly NodeContent[]>;
 }
 
-function edited(file: ModelFile, range: ByteRange, { weights, dropped, dropOutputs }: Edits): WireWriter {
+function edited(file: ModelFile, range: ByteRange, { weights, dropped, dropOutputs, nodes }: Edits): WireWriter {
   const writer = new WireWriter();
   const copy = new VerbatimCopy(file, writer);
   const reader = new WireReader(file, range);
@@ -106,6 +106,11 @@ function edited(file: ModelFile, range: ByteRange, { weights, dropped, dropOutpu
     if (weight !== undefined) {
       copy.flush();
       writer.message(GraphField.initializer, encodeTensor(weight));
+    } else if (nodes.has(content) && !dropped.has(content)) {
+      copy.flush();
+      for (const node of nodes.get(content)!) {
+        writer.message(GraphField.node, encodeNode(node));
+      }
     } else if (!dropped.has(content) && !(dropOutputs && reader.field === GraphField.output)) {
       copy.add(reader.record());
     }
@@ -147,66 +152,5 @@ class VerbatimCopy {
       this.writer.records(this.file.read({ offset: this.from, length }));
     }
     this.from = this.to;
-  }
-}
-
-/** The files that a model's weights are in. */
-class WeightFiles {
-  private readonly known = new Map<string, { readonly location: string; readonly size: number }>();
-
-  constructor(private readonly file: ModelFile) {}
-
-  /** Where the runtime finds the tensor's numbers; null where it stays in the graph. */
-  locate(tensor: StoredTensor): Exclude<TensorContent['data'], Uint8Array> | null {
-    const { data } = tensor;
-    switch (data.kind) {
-      case 'records':
-        return null;
-      case 'raw':
-        return data.range.length < SMALLEST_EXTERNAL
-          ? null
-          : { location: path.basename(this.file.realPath), ...data.range };
-      case 'external': {
-        const { location, size } = this.find(data.location, tensor.name);
-        const length = data.length ?? rawByteLength(tensor.dataType, tensor.dims) ?? size - data.offset;
-        if (data.offset + length > size) {
-          throw new HeadlightError(
-            'model-invalid',
-            `${path.join(this.file.folder, location)} ends before the weights of "${tensor.name}" do; ` +
-              'its download is not complete, so fetch it again.',
-          );
-        }
-        return { location, offset: data.offset, length };
-      }
-    }
-  }
-
-  /** Follows links: in a download cache both files are links into one folder, under other names. */
-  private find(location: string, tensor: string): { readonly location: string; readonly size: number } {
-    const known = this.known.get(location);
-    if (known !== undefined) {
-      return known;
-    }
-    const named = path.join(path.dirname(this.file.path), location);
-    let real: string;
-    let size: number;
-    try {
-      real = realpathSync(named);
-      size = statSync(real).size;
-    } catch (cause) {
-      throw new HeadlightError(
-        'model-missing',
-        `${named} is not there, but ${path.basename(this.file.path)} keeps weights such as "${tensor}" in it; ` +
-          'put it beside the model.',
-        { cause },
-      );
-    }
-    const relative = path.relative(this.file.folder, real);
-    if (relative.startsWith('..') || path.isAbsolute(relative)) {
-      throw this.file.invalid(`keeps "${tensor}" in ${real}, which is outside of the model's folder`);
-    }
-    const found = { location: relative.split(path.sep).join('/'), size };
-    this.known.set(location, found);
-    return found;
   }
 }

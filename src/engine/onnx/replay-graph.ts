@@ -1,4 +1,4 @@
-import type { AttentionSite } from './attention';
+import { type AttentionSite, inputsOf } from './attention';
 import { encodeModel, type NodeContent } from './build';
 import type { DataType } from './data-type';
 import type { GraphNode, Model } from './graph';
@@ -58,7 +58,7 @@ const HEADWISE = new Set([
  * @param typeOf the type of the site's queries, keys and side inputs
  */
 export function buildReplayGraph(model: Model, site: AttentionSite, typeOf: (tensor: string) => DataType): ReplayGraph {
-  const { scoreNode, chain, queries, keysTransposed, sideInputs, weights } = site;
+  const { scoreNode, chain, opened, weights } = site;
   const names = new Map<string, string>([['', '']]);
   const rename = (tensor: string): string => {
     const known = names.get(tensor);
@@ -69,17 +69,17 @@ export function buildReplayGraph(model: Model, site: AttentionSite, typeOf: (ten
     names.set(tensor, name);
     return name;
   };
-  const inputs = new Map([...new Set([queries, keysTransposed, ...sideInputs])].map((name) => [name, rename(name)]));
-  const nodes = [scoreNode, ...chain].map((node): NodeContent => {
-    const { opType, domain, attributes } = node;
-    return {
-      opType,
-      domain,
-      inputs: node.inputs.map(rename),
-      outputs: node.outputs.map(rename),
-      encodedAttributes: [...attributes.values()].map(({ record }) => model.file.read(record)),
-    };
+  const inputs = new Map(inputsOf(site).map((name) => [name, rename(name)]));
+  const copied = (node: GraphNode): NodeContent => ({
+    ...{ opType: node.opType, domain: node.domain, inputs: node.inputs, outputs: node.outputs },
+    encodedAttributes: [...node.attributes.values()].map(({ record }) => model.file.read(record)),
   });
+  const nodes = (opened?.nodes ?? [scoreNode, ...chain].map(copied)).map((node) => ({
+    ...node,
+    name: '',
+    inputs: node.inputs.map(rename),
+    outputs: node.outputs.map(rename),
+  }));
   const bytes = encodeModel({
     irVersion: model.irVersion,
     opsets: model.opsets,
@@ -93,7 +93,7 @@ export function buildReplayGraph(model: Model, site: AttentionSite, typeOf: (ten
     bytes,
     inputs,
     output: rename(weights),
-    headwise: isHeadwiseProduct(scoreNode) && chain.every(isHeadwise),
+    headwise: opened === null && isHeadwiseProduct(scoreNode) && chain.every(isHeadwise),
   };
 }
 

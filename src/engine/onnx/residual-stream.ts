@@ -1,4 +1,5 @@
-import type { GraphNode } from './graph';
+import type { NodeContent } from './build';
+import type { GraphNode, Model } from './graph';
 import type { Topology } from './topology';
 
 /** The residual stream, as names of tensors [1, T, D]; or in a sentence why it was not found. */
@@ -7,12 +8,18 @@ export type ResidualStream =
       readonly found: true;
       /** Layers + 1: the sum of the embeddings, then the stream after each block, the last before the final norm. */
       readonly tensors: readonly string[];
+      /** Nodes that hand out one of them only if they are written so. */
+      readonly replace: ReadonlyMap<GraphNode, readonly NodeContent[]>;
     }
   | { readonly found: false; readonly why: string };
 
 /** Where a path of data ends: a shape says nothing about the numbers. */
 const NO_FLOW = new Set(['Shape', 'Size', 'ConstantOfShape', 'IsNaN', 'IsInf']);
 const EMBEDDING = new Set(['Gather', 'GatherBlockQuantized']);
+/** Norms that add what is new to the stream first, in the same operator. */
+const SKIP_NORMS = new Set(['SkipLayerNormalization', 'SkipSimplifiedLayerNormalization']);
+/** Their output with that sum. */
+const SKIP_SUM = 3;
 /** What leaves the numbers on the stream as they are. */
 const PASSES_ON = new Set(['Cast', 'Dropout', 'Identity']);
 
@@ -31,13 +38,13 @@ export function findResidualStream(
   logits: string,
 ): ResidualStream {
   const notFound = (why: string): ResidualStream => ({ found: false, why });
-  const end = topology.producer(logits);
+  const head = topology.producer(logits);
   const roots = embeddingNodes(topology, tokens);
-  if (end === undefined || roots.length === 0) {
+  if (head === undefined || roots.length === 0) {
     return notFound('No look-up of token embeddings was found in the graph.');
   }
   const tree = new DominatorTree(topology, roots);
-  const path = tree.pathTo(end);
+  const path = tree.pathTo(head);
   const sums = path.filter((node) => isResidualSum(tree, node));
   if (entries.length === 0 || sums.length < entries.length) {
     return notFound('The graph has no sum after each layer that every path from the embeddings to the logits passes.');
@@ -59,8 +66,14 @@ export function findResidualStream(
     }
     tensors.push(stream);
   }
-  tensors.push(sums.at(-1)!.outputs[0]);
-  return { found: true, tensors };
+  const last = sums.at(-1)!;
+  const end = sumOf(last);
+  if (end !== '') {
+    return { found: true, tensors: [...tensors, end], replace: new Map() };
+  }
+  const named = `${last.outputs[0]}/headlight_stream`;
+  const replace = new Map([[last, [withSum(topology.model, last, named)]]]);
+  return { found: true, tensors: [...tensors, named], replace };
 }
 
 /** The look-ups of the tokens' rows in a table of weights. */
@@ -79,14 +92,26 @@ function embeddingNodes(topology: Topology, tokens: string): readonly GraphNode[
   return found;
 }
 
+/** The sum that a node gives; '' for a norm that keeps it to itself. */
+function sumOf({ opType, outputs }: GraphNode): string {
+  return SKIP_NORMS.has(opType) ? (outputs[SKIP_SUM] ?? '') : outputs[0];
+}
+
+/** The same norm, handing out the sum that it norms. */
+function withSum({ file }: Model, node: GraphNode, sum: string): NodeContent {
+  const { opType, domain, name, inputs, outputs, attributes } = node;
+  return {
+    ...{ opType, domain, name, inputs },
+    outputs: [outputs[0], '', '', sum],
+    encodedAttributes: [...attributes.values()].map(({ record }) => file.read(record)),
+  };
+}
+
 /** Both of what it adds come from the embeddings: not a bias, not an embedding of positions. */
 function isResidualSum(tree: DominatorTree, { opType, domain, inputs }: GraphNode): boolean {
-  return (
-    (opType === 'Add' || opType === 'Sum') &&
-    domain === '' &&
-    inputs.length >= 2 &&
-    inputs.every((input) => tree.flowsInto(input))
-  );
+  const isSum = (opType === 'Add' || opType === 'Sum') && domain === '' && inputs.length >= 2;
+  const added = SKIP_NORMS.has(opType) ? inputs.slice(0, 2) : isSum ? inputs : [];
+  return added.length > 0 && added.every((input) => tree.flowsInto(input));
 }
 
 /** The operand of a residual sum that was the stream before it. */

@@ -1,6 +1,9 @@
+import { closeSync, openSync, readSync } from 'node:fs';
+import path from 'node:path';
 import { DataType, dataTypeName, rawByteLength } from './data-type';
 import type { ByteRange, ModelFile } from './model-file';
 import { EntryField, EXTERNAL_LOCATION, TensorField } from './schema';
+import { WeightFiles } from './weight-files';
 import { WireReader, WireType } from './wire';
 
 /** Where a tensor's numbers are. */
@@ -97,13 +100,18 @@ export function readStoredTensor(file: ModelFile, record: ByteRange, depth: numb
 }
 
 /**
- * The numbers of a small tensor, little-endian and dense.
+ * The numbers of a tensor that is not too large to hold, little-endian and dense.
  *
- * @returns null where they are in another file, or are text
+ * @returns null where they are text
+ * @throws HeadlightError `model-missing` where they are in a file that is not there, `model-invalid` where that is too
+ * short or outside of the model's folder
  */
 export function readTensorBytes(file: ModelFile, tensor: StoredTensor): Uint8Array | null {
-  if (tensor.data.kind === 'external' || tensor.dataType === DataType.String) {
+  if (tensor.dataType === DataType.String) {
     return null;
+  }
+  if (tensor.data.kind === 'external') {
+    return readExternal(file, tensor);
   }
   if (tensor.data.kind === 'raw') {
     return file.read(tensor.data.range);
@@ -124,6 +132,21 @@ export function readTensorBytes(file: ModelFile, tensor: StoredTensor): Uint8Arr
     throw file.invalid(`has a tensor "${tensor.name}" of [${tensor.dims}] that does not hold ${count} numbers`);
   }
   return Buffer.concat(numbers);
+}
+
+function readExternal(file: ModelFile, tensor: StoredTensor): Uint8Array | null {
+  const found = new WeightFiles(file).locate(tensor);
+  if (found === null) {
+    return null;
+  }
+  const bytes = Buffer.alloc(found.length);
+  const descriptor = openSync(path.join(file.folder, found.location), 'r');
+  try {
+    readSync(descriptor, bytes, 0, found.length, found.offset);
+  } finally {
+    closeSync(descriptor);
+  }
+  return bytes;
 }
 
 function* readNumbers(reader: WireReader, dataType: number, size: number): Generator<Buffer> {

@@ -1,8 +1,8 @@
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { HeadlightError } from '../../protocol/errors';
-import type { AttentionSite } from '../onnx/attention';
+import { type AttentionSite, inputsOf } from '../onnx/attention';
 import { rawByteLength } from '../onnx/data-type';
-import { instrument } from '../onnx/instrument';
+import { type InstrumentedModel, instrument } from '../onnx/instrument';
 import { buildReplayGraph } from '../onnx/replay-graph';
 import { readTensorBytes } from '../onnx/tensor';
 import type { Topology } from '../onnx/topology';
@@ -36,6 +36,8 @@ const TOLERANCE: Readonly<Record<string, number>> = { float16: 1e-3 };
 const DEFAULT_TOLERANCE = 1e-5;
 /** Constants up to this size are read from the file once instead of being fetched at every run. */
 const LARGEST_CONSTANT = 64 * 1024;
+/** As much for operators that do it all: their tables of rotations, and projections where they project themselves. */
+const LARGEST_OF_OPERATOR = 64 * 1024 * 1024;
 
 /**
  * Prepares each layer's replay and proves it: a short passage is run through the graph with the real weights exposed, and
@@ -47,25 +49,23 @@ const LARGEST_CONSTANT = 64 * 1024;
 export async function planAttention(options: AttentionPlanOptions): Promise<AttentionPlan> {
   const { runtime, topology, sites, heads, probe, probeLength } = options;
   const constants = readConstants(runtime, topology, sites);
-  const needed = new Set(
-    sites.flatMap(({ queries, keysTransposed, sideInputs }) => [queries, keysTransposed, ...sideInputs]),
-  );
+  const needed = new Set(sites.flatMap(inputsOf));
   const computed = [...needed].filter((name) => !constants.has(name) && !(name in probe));
-  const exposed = [...new Set([...computed, ...sites.map(({ weights }) => weights)])];
-  const run = await runPart(topology, exposed, probe);
+  const run = await runPart(topology, sites, computed, probe);
   const kept = new Map([...constants, ...Object.entries(probe), ...Object.entries(run)]);
   checkWeights(sites, run, heads, probeLength);
   const sessions = new Map<string, InferenceSession>();
   const layers: LayerPlan[] = [];
   for (const site of sites) {
     const weights = run[site.weights];
-    const plan = isTooLarge(site, sites, run, weights) ? null : await proven(options, site, kept, weights, sessions);
+    const tooLarge = site.opened
+      ? inputsOf(site).some((name) => name in run && topology.isConstant(name))
+      : isTooLarge(site, sites, run, weights);
+    const plan = tooLarge ? null : await proven(options, site, kept, weights, sessions);
     layers.push(plan ?? { kind: 'rerun', site });
   }
   const replayed = layers.flatMap(({ kind, site }) => (kind === 'replay' ? [site] : []));
-  const used = new Set(
-    replayed.flatMap(({ queries, keysTransposed, sideInputs }) => [queries, keysTransposed, ...sideInputs]),
-  );
+  const used = new Set(replayed.flatMap(inputsOf));
   return {
     layers,
     fetch: computed.filter((name) => used.has(name)),
@@ -92,10 +92,38 @@ function checkWeights(
   }
 }
 
+/**
+ * The part of the graph that gives the sites' weights and these tensors, as its only outputs. Operators that do a layer's
+ * whole attention are opened in it.
+ */
+export function weightsModel(
+  topology: Topology,
+  sites: readonly AttentionSite[],
+  tensors: readonly string[],
+): InstrumentedModel {
+  const opened = sites.filter((site) => site.opened !== null);
+  const whole = sites.filter((site) => site.opened === null);
+  return instrument(topology.model, {
+    expose: [...tensors, ...sites.map(({ weights }) => weights)],
+    keep: topology.ancestors([
+      ...tensors,
+      ...whole.map(({ weights }) => weights),
+      ...opened.flatMap(({ scoreNode }) => scoreNode.outputs),
+    ]),
+    replace: new Map(opened.map(({ scoreNode, opened }) => [scoreNode, opened!.nodes])),
+  });
+}
+
 /** Runs only the part of the graph that these tensors need. */
-async function runPart(topology: Topology, exposed: readonly string[], feeds: Feeds): Promise<Record<string, Tensor>> {
+async function runPart(
+  topology: Topology,
+  sites: readonly AttentionSite[],
+  tensors: readonly string[],
+  feeds: Feeds,
+): Promise<Record<string, Tensor>> {
   const { model } = topology;
-  const part = instrument(model, { expose: exposed, keep: topology.ancestors(exposed) });
+  const part = weightsModel(topology, sites, tensors);
+  const exposed = [...new Set([...tensors, ...sites.map(({ weights }) => weights)])];
   const session = await openPlainSession(part, model.file.path);
   try {
     return { ...(await session.run(feeds, exposed)) };
@@ -114,9 +142,11 @@ function readConstants(
   sites: readonly AttentionSite[],
 ): ReadonlyMap<string, Tensor> {
   const constants = new Map<string, Tensor>();
-  for (const name of new Set(sites.flatMap(({ sideInputs }) => sideInputs))) {
+  const opened = new Set(sites.filter((site) => site.opened !== null).flatMap(inputsOf));
+  for (const name of new Set(sites.flatMap(inputsOf))) {
     const stored = topology.storedConstant(name);
-    if (stored !== null && (rawByteLength(stored.dataType, stored.dims) ?? Infinity) <= LARGEST_CONSTANT) {
+    const largest = opened.has(name) ? LARGEST_OF_OPERATOR : LARGEST_CONSTANT;
+    if (stored !== null && (rawByteLength(stored.dataType, stored.dims) ?? Infinity) <= largest) {
       const bytes = readTensorBytes(topology.model.file, stored);
       const tensor = bytes && tensorOfBytes(runtime, stored.dataType, stored.dims, bytes);
       if (tensor) {

@@ -4,13 +4,13 @@ import { HeadlightError } from '../../protocol/errors';
 import type { DeviceChoice, DeviceStatus } from '../../protocol/model';
 import type { DecoderConfig } from '../model/config';
 import { analyzeGraph, type GraphAnalysis } from '../onnx/analysis';
-import type { AttentionSite } from '../onnx/attention';
+import { type AttentionSite, inputsOf } from '../onnx/attention';
 import { readModel } from '../onnx/graph';
 import { type InstrumentedModel, instrument } from '../onnx/instrument';
 import { ModelFile } from '../onnx/model-file';
 import type { ResidualStream } from '../onnx/residual-stream';
 import type { Signature } from '../onnx/signature';
-import { type AttentionPlan, planAttention } from './attention-plan';
+import { type AttentionPlan, planAttention, weightsModel } from './attention-plan';
 import { type AttentionReplay, createAttentionReplay, shareEqual } from './attention-replay';
 import { buildFeeds, type Feeds } from './feeds';
 import { firstLine, loadRuntime, openSession, type Runtime } from './providers';
@@ -87,9 +87,13 @@ export class Decoder {
       const runtime = await loadRuntime();
       const attention = await planUnlessUnavailable(runtime, analysis, config);
       const plan = 'unavailable' in attention ? null : attention;
-      const rerun = plan?.layers.flatMap(({ kind, site }) => (kind === 'rerun' ? [site.weights] : [])) ?? [];
+      const rerun = plan?.layers.flatMap(({ kind, site }) => (kind === 'rerun' ? [site] : [])) ?? [];
       const expose = [...(plan?.fetch ?? []), ...(stream.found ? stream.tensors : [])];
-      const opened = await openSession(instrument(model, { expose }), device, graphFile).catch(async (error) => {
+      const opened = await openSession(
+        instrument(model, { expose, ...(stream.found ? { replace: stream.replace } : {}) }),
+        device,
+        graphFile,
+      ).catch(async (error) => {
         await releaseAll(plan?.sessions ?? []);
         throw error;
       });
@@ -98,11 +102,11 @@ export class Decoder {
         graphFile,
         config,
         signature,
-        parameters: model.parameters,
+        parameters: model.parameters.count,
         ...opened,
         stream,
         attention,
-        rerunModel: rerun.length === 0 ? null : instrument(model, { expose: rerun }),
+        rerunModel: rerun.length === 0 ? null : weightsModel(analysis.topology, rerun, []),
       });
       await decoder.forward(probeIds(config)).catch(async (error) => {
         await decoder.dispose();
@@ -183,12 +187,13 @@ export class Decoder {
   ): AttentionReplay {
     const { runtime, config } = this.parts;
     const sites = plan.layers.flatMap(({ kind, site }) => (kind === 'replay' ? [site] : []));
+    const inputs = new Set(sites.flatMap(inputsOf));
     const sideInputs = new Set(sites.flatMap((site) => site.sideInputs));
     const kept = new Map(plan.constants);
     for (const name of plan.fetch) {
       kept.set(name, results[name]);
     }
-    for (const name of sideInputs) {
+    for (const name of inputs) {
       if (name in feeds) {
         kept.set(name, feeds[name]);
       }

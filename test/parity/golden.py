@@ -1,0 +1,41 @@
+"""Golden exports: small models and what they give, so that `npm test` covers every form without Python."""
+
+import json
+from pathlib import Path
+
+import onnx
+
+GOLDEN = Path(__file__).parent / "golden" / "models"
+
+#: One for each form that graphs come in; the others of the table differ from these in their sizes only.
+KEPT = {
+    ("gpt2", "torch.onnx, traced"),
+    ("gpt2", "optimizer, Attention"),
+    ("gpt2", "optimizer, MultiHeadAttention"),
+    ("gpt2", "dynamic int8"),
+    ("llama", "torch.onnx, traced, cache"),
+    ("llama", "torch.onnx, dynamo"),
+    ("llama", "genai builder, fp32"),
+    ("llama", "4-bit MatMulNBits"),
+    ("gemma2", "torch.onnx, traced"),
+    ("bloom", "torch.onnx, traced"),
+    ("falcon", "torch.onnx, traced, cache"),
+}
+
+
+def write_golden(name, form, folder, ids, expected):
+    if (name, form) not in KEPT:
+        return
+    target = GOLDEN / f"{name}-{form}".replace(",", "").replace(".", "-").replace(" ", "-").lower()
+    target.mkdir(parents=True, exist_ok=True)
+    model = onnx.load(folder / "model.onnx")
+    for node in model.graph.node:
+        node.doc_string = ""
+        del node.metadata_props[:]
+    del model.graph.value_info[:]
+    del model.metadata_props[:]
+    onnx.save(model, target / "model.onnx")
+    for file in ("config.json", "tokenizer.json"):
+        (target / file).write_bytes((folder / file).read_bytes())
+    rounded = {key: [round(float(value), 6) for value in tensor.reshape(-1)] for key, tensor in expected.items()}
+    (target / "expected.json").write_text(json.dumps({"ids": ids, **rounded}, separators=(",", ":")) + "\n")
