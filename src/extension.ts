@@ -2,6 +2,8 @@ import * as vscode from 'vscode';
 import { registerCommands } from './editor/commands';
 import { Engine } from './editor/engine';
 import { Inspection } from './editor/inspection';
+import { ModelPage } from './editor/model-page';
+import { ModelPicker } from './editor/model-picker';
 import { Panel } from './editor/panel';
 import { SelectionFollower } from './editor/selection-follower';
 import { Settings } from './editor/settings';
@@ -20,12 +22,18 @@ export interface HeadlightApi {
 /** Builds the long-lived objects. No process is started and no model is read before it is needed. */
 export function activate(context: vscode.ExtensionContext): HeadlightApi {
   const log = vscode.window.createOutputChannel('Headlight', { log: true });
-  const settings = new Settings(context.asAbsolutePath('models/headlight-small'));
+  const settings = new Settings(
+    context.asAbsolutePath('models/headlight-small'),
+    context.workspaceState,
+    context.globalState,
+  );
   const engine = new Engine(context.asAbsolutePath('dist/engine/server.mjs'), settings, log);
   const inspection = new Inspection(engine, context.workspaceState, log);
   const panel = new Panel(context.extensionUri, inspection, engine);
   const highlights = new TokenHighlights(engine, inspection, log);
   const mark = new TokenMark(inspection);
+  const picker = new ModelPicker(engine, settings, log);
+  const modelPage = new ModelPage(engine);
   context.subscriptions.push(
     log,
     engine,
@@ -33,6 +41,7 @@ export function activate(context: vscode.ExtensionContext): HeadlightApi {
     panel,
     highlights,
     mark,
+    modelPage,
     panel.onDidHoverToken((index) => mark.show(index)),
     new SelectionFollower(inspection, panel, settings),
     new StatusBar(engine, inspection, settings, log),
@@ -42,7 +51,7 @@ export function activate(context: vscode.ExtensionContext): HeadlightApi {
         void inspection.inspectAgain();
       }
     }),
-    registerCommands({ engine, inspection, panel, highlights, settings, log }),
+    registerCommands({ engine, inspection, panel, highlights, picker, modelPage, log }),
   );
   return { engine, inspection, panel, highlights };
 }

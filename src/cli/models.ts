@@ -7,7 +7,7 @@ import { HeadlightError } from '../protocol/errors';
 const MODELS = fileURLToPath(new URL('../../models/', import.meta.url));
 
 /**
- * The directory of a model given by name, which is that of a folder under models/, or by path.
+ * The directory of a model given by name, which is that of a folder under models/, or by path; a graph's own path stays one.
  *
  * @throws HeadlightError `model-missing` where there is neither
  */
@@ -15,7 +15,7 @@ export async function findModel(nameOrPath: string): Promise<string> {
   const isName = path.basename(nameOrPath) === nameOrPath && !nameOrPath.startsWith('.');
   const candidates = [...(isName ? [path.join(MODELS, nameOrPath)] : []), path.resolve(nameOrPath)];
   for (const directory of candidates) {
-    if (await isDirectory(directory)) {
+    if (directory.endsWith('.onnx') || (await isDirectory(directory))) {
       return directory;
     }
   }

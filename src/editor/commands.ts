@@ -2,8 +2,9 @@ import * as vscode from 'vscode';
 import type { Engine } from './engine';
 import type { Inspection } from './inspection';
 import { showMenu } from './menu';
+import type { ModelPage } from './model-page';
+import type { ModelPicker } from './model-picker';
 import type { Panel } from './panel';
-import type { Settings } from './settings';
 import type { TokenHighlights } from './token-highlights';
 
 export interface CommandTargets {
@@ -11,7 +12,8 @@ export interface CommandTargets {
   readonly inspection: Inspection;
   readonly panel: Panel;
   readonly highlights: TokenHighlights;
-  readonly settings: Settings;
+  readonly picker: ModelPicker;
+  readonly modelPage: ModelPage;
   readonly log: vscode.LogOutputChannel;
 }
 
@@ -21,7 +23,8 @@ export function registerCommands({
   inspection,
   panel,
   highlights,
-  settings,
+  picker,
+  modelPage,
   log,
 }: CommandTargets): vscode.Disposable {
   const commands: Record<string, () => unknown> = {
@@ -37,7 +40,12 @@ export function registerCommands({
     },
     toggleTokenHighlights: () => highlights.toggle(),
     showMenu: () => showMenu(highlights.enabled),
-    openModelFolder: () => chooseModelFolder(settings),
+    chooseModel: async () => {
+      if ((await picker.choose()) && panel.visible) {
+        await inspection.inspectAgain();
+      }
+    },
+    showModel: () => modelPage.show(),
     restartEngine: async () => {
       engine.restart();
       if (panel.visible) {
@@ -51,17 +59,4 @@ export function registerCommands({
     vscode.commands.registerCommand(`headlight.${name}`, run),
   );
   return vscode.Disposable.from(...registrations);
-}
-
-async function chooseModelFolder(settings: Settings): Promise<void> {
-  const chosen = await vscode.window.showOpenDialog({
-    title: 'Choose a model folder: config.json, a tokenizer and model.onnx',
-    canSelectFiles: false,
-    canSelectFolders: true,
-    canSelectMany: false,
-    openLabel: 'Use This Model',
-  });
-  if (chosen !== undefined && chosen.length > 0) {
-    await settings.chooseModelDirectory(chosen[0].fsPath);
-  }
 }

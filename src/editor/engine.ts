@@ -1,12 +1,27 @@
 import * as vscode from 'vscode';
 import type { CancellationToken, RequestType } from 'vscode-jsonrpc';
 import { EngineClient } from '../engine/client';
-import { LoadModelRequest, TokenizeRequest, TraceRequest } from '../protocol/engine';
+import {
+  DescribeModelRequest,
+  LoadModelRequest,
+  type LoadProgress,
+  LoadProgressNotification,
+  ModelReportRequest,
+  TokenizeRequest,
+  TraceRequest,
+} from '../protocol/engine';
 import type { HeadlightError } from '../protocol/errors';
-import type { LoadedModel } from '../protocol/model';
+import type { LoadedModel, ModelDescription, ModelReport } from '../protocol/model';
 import type { TextRange, TokenSplits } from '../protocol/tokens';
 import type { Trace } from '../protocol/trace';
 import type { Settings } from './settings';
+
+/** The stages of loading, for people. */
+const STAGES: Readonly<Record<LoadProgress['stage'], string>> = {
+  reading: 'reading its files',
+  analysing: 'finding its attention',
+  starting: 'starting it',
+};
 
 /**
  * The engine as the editor uses it: two processes of the same program. A running model blocks its process, so the
@@ -15,6 +30,7 @@ import type { Settings } from './settings';
 export class Engine implements vscode.Disposable {
   private readonly modelProcess: EngineClient;
   private readonly tokenizerProcess: EngineClient;
+  private onStage: ((stage: LoadProgress['stage']) => void) | null = null;
   private loading: Promise<LoadedModel> | null = null;
   private loadedModel: LoadedModel | null = null;
   private readonly changed = new vscode.EventEmitter<void>();
@@ -38,6 +54,7 @@ export class Engine implements vscode.Disposable {
         this.stopped.fire(error);
       },
     });
+    this.modelProcess.onNotification(LoadProgressNotification, ({ stage }) => this.onStage?.(stage));
     this.tokenizerProcess = new EngineClient({ entryPoint, log: (line) => log.info(`[tokenizer] ${line}`) });
   }
 
@@ -74,6 +91,41 @@ export class Engine implements vscode.Disposable {
       this.loading = loading;
     }
     return this.loading;
+  }
+
+  /**
+   * Loads another model. The one in use stays in use until the new one is ready, and if it cannot be loaded.
+   *
+   * @param onStage what is being done
+   * @throws HeadlightError `cancelled`, or why the model cannot be used
+   */
+  async replaceModel(
+    directory: string,
+    cancellation: CancellationToken,
+    onStage: (stage: string) => void,
+  ): Promise<LoadedModel> {
+    this.onStage = (stage) => onStage(STAGES[stage]);
+    try {
+      const { device } = this.settings;
+      const loaded = await this.modelProcess.request(LoadModelRequest, { directory, device }, cancellation);
+      this.loading = Promise.resolve(loaded);
+      this.loadedModel = loaded;
+      this.changed.fire();
+      return loaded;
+    } finally {
+      this.onStage = null;
+    }
+  }
+
+  /** What a model folder holds, without loading it. */
+  describe(directory: string): Promise<ModelDescription> {
+    return this.tokenizerProcess.request(DescribeModelRequest, { directory });
+  }
+
+  /** What the analysis found in the model, which is loaded first where needed. */
+  async report(): Promise<ModelReport> {
+    await this.load();
+    return this.modelProcess.request(ModelReportRequest, {});
   }
 
   /** Runs the model over a text, loading it first where needed. */

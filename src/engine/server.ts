@@ -1,16 +1,19 @@
 import type { CancellationToken, MessageConnection, RequestType } from 'vscode-jsonrpc';
 import {
   CandidatesRequest,
+  DescribeModelRequest,
   HeadMatrixRequest,
   HeadOverviewRequest,
   LoadModelRequest,
   LoadProgressNotification,
+  ModelReportRequest,
   PingRequest,
   TokenizeRequest,
   TraceRequest,
 } from '../protocol/engine';
 import { HeadlightError, toResponseError } from '../protocol/errors';
 import { pauseUnlessCancelled } from './inspect/cancellation';
+import { describeModel } from './inspect/describe-model';
 import { Inspector } from './inspect/inspector';
 import { tokenizerOf } from './model/tokenizer';
 
@@ -55,13 +58,21 @@ export function serve(connection: MessageConnection): void {
       const next = await Inspector.open({
         directory,
         device,
+        cancellation,
         onProgress: (progress) => void connection.sendNotification(LoadProgressNotification, progress),
       });
+      if (cancellation.isCancellationRequested) {
+        await next.dispose();
+      }
+      await pauseUnlessCancelled(cancellation);
+      // The model before this one could be used until now.
       await inspector?.dispose();
       inspector = next;
       return next.loaded;
     }),
   );
+  answer(DescribeModelRequest, ({ directory }) => describeModel(directory));
+  answer(ModelReportRequest, () => loaded().report);
   answer(TokenizeRequest, async ({ directory, text, wanted }) =>
     (await tokenizerOf(directory)).splitRange(text, wanted),
   );

@@ -1,12 +1,12 @@
 import { NotificationType, RequestType, RequestType0 } from 'vscode-jsonrpc';
-import type { DeviceChoice, LoadedModel } from './model';
+import type { DeviceChoice, LoadedModel, ModelDescription, ModelReport } from './model';
 import type { TextRange, TokenSplits } from './tokens';
 import type { CandidateList, HeadMatrix, HeadOverview, SamplerSettings, TokenRange, Trace } from './trace';
 
 /** The requests that the engine process answers. Errors on the wire carry `FailureData` (see errors.ts). */
 
 export interface LoadModelParams {
-  /** Absolute path of a model folder. */
+  /** Absolute path of a model folder, or of one of the graphs in it. */
   readonly directory: string;
   readonly device: DeviceChoice;
 }
@@ -58,6 +58,12 @@ export interface LoadProgress {
 }
 
 export const LoadModelRequest = new RequestType<LoadModelParams, LoadedModel, unknown>('engine/loadModel');
+/** Reads what a folder holds; nothing is loaded. */
+export const DescribeModelRequest = new RequestType<{ readonly directory: string }, ModelDescription, unknown>(
+  'engine/describeModel',
+);
+/** Fails with `trace-unknown` where no model is loaded. */
+export const ModelReportRequest = new RequestType<Record<string, never>, ModelReport, unknown>('engine/modelReport');
 export const TokenizeRequest = new RequestType<TokenizeParams, TokenSplits, unknown>('engine/tokenize');
 export const TraceRequest = new RequestType<TraceParams, Trace, unknown>('engine/trace');
 export const HeadOverviewRequest = new RequestType<HeadOverviewParams, HeadOverview, unknown>('trace/headOverview');

@@ -61,4 +61,4 @@ export const CommandNotification = new NotificationType<{ readonly command: Pane
 /** Panel → editor: put this text on the clipboard. */
 export const CopyNotification = new NotificationType<{ readonly text: string }>('panel/copy');
 
-export type PanelCommand = 'inspectSelection' | 'restartEngine' | 'showLog' | 'openModelFolder' | 'openSettings';
+export type PanelCommand = 'inspectSelection' | 'restartEngine' | 'showLog' | 'chooseModel' | 'openSettings';

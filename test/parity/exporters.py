@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import logging
+import os
 from pathlib import Path
 
 import onnx
@@ -13,6 +14,7 @@ from transformers import DynamicCache
 from models import LAYERS, VOCAB
 
 logging.disable(logging.WARNING)
+os.environ["TQDM_DISABLE"] = "1"
 
 
 def _folder(folder: Path, model):
@@ -23,7 +25,7 @@ def _folder(folder: Path, model):
     tokenizer = {
         "version": "1.0", "truncation": None, "padding": None, "added_tokens": [], "normalizer": None,
         "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True},
-        "post_processor": None, "decoder": {"type": "ByteLevel"},
+        "post_processor": None, "decoder": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True},
         "model": {"type": "BPE", "vocab": vocab, "merges": []},
     }
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer, separators=(",", ":")) + "\n")

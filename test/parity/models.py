@@ -3,7 +3,7 @@
 import torch
 import transformers as tf
 
-VOCAB, CONTEXT, WIDTH, HEADS, KV_HEADS, LAYERS, INNER = 64, 32, 32, 4, 2, 2, 48
+VOCAB, CONTEXT, WIDTH, HEADS, KV_HEADS, LAYERS, INNER = 64, 32, 16, 2, 1, 2, 32
 
 _GPT = dict(vocab_size=VOCAB, n_positions=CONTEXT, n_embd=WIDTH, n_layer=LAYERS, n_head=HEADS, bos_token_id=0, eos_token_id=0)
 _LLAMA = dict(

@@ -67,7 +67,7 @@ export function Header({ snapshot }: { snapshot: PanelSnapshot }) {
               }
             },
           },
-          { label: 'Change model…', separated: true, onChoose: () => link.run('openModelFolder') },
+          { label: 'Change model…', separated: true, onChoose: () => link.run('chooseModel') },
           { label: 'Settings', onChoose: () => link.run('openSettings') },
           { label: 'Restart engine', separated: true, onChoose: () => link.run('restartEngine') },
           { label: 'Show log', onChoose: () => link.run('showLog') },

@@ -17,7 +17,7 @@ const INSPECT: Remedy = { label: 'Inspect selection', command: 'inspectSelection
 const INSPECT_AGAIN: Remedy = { label: 'Inspect again', command: 'inspectSelection' };
 const RESTART: Remedy = { label: 'Restart engine', command: 'restartEngine' };
 const LOG: Remedy = { label: 'Show log', command: 'showLog' };
-const MODEL: Remedy = { label: 'Change model…', command: 'openModelFolder' };
+const MODEL: Remedy = { label: 'Change model…', command: 'chooseModel' };
 const SETTINGS: Remedy = { label: 'Open settings', command: 'openSettings' };
 
 /** What helps, the most useful first. */

@@ -1,6 +1,6 @@
 import type { CandidatesParams, HeadMatrixParams, HeadOverviewParams, LoadProgress } from '../../protocol/engine';
 import { HeadlightError } from '../../protocol/errors';
-import type { DeviceChoice, LoadedModel } from '../../protocol/model';
+import type { DeviceChoice, LoadedModel, ModelReport } from '../../protocol/model';
 import type {
   Candidate,
   CandidateList,
@@ -31,6 +31,8 @@ export interface InspectorOptions {
   readonly directory: string;
   readonly device: DeviceChoice;
   readonly onProgress?: (progress: LoadProgress) => void;
+  /** Heeded between the stages of loading. */
+  readonly cancellation?: Cancellation;
 }
 
 /** The tensors of a trace, whole; for files and comparisons, not for screens. */
@@ -68,12 +70,13 @@ export class Inspector {
     private readonly decoder: Decoder,
   ) {}
 
-  /** @throws HeadlightError for a folder, graph, tokenizer or device that cannot be used */
-  static async open({ directory, device, onProgress }: InspectorOptions): Promise<Inspector> {
+  /** @throws HeadlightError for a folder, graph, tokenizer or device that cannot be used; `cancelled` */
+  static async open({ directory, device, onProgress, cancellation }: InspectorOptions): Promise<Inspector> {
     const started = performance.now();
     onProgress?.({ stage: 'reading' });
     const folder = await readModelFolder(directory);
     const tokenizer = await loadTokenizer(folder);
+    await pauseUnlessCancelled(cancellation);
     const decoder = await Decoder.open({
       graphFile: folder.graphFile,
       config: folder.config,
@@ -87,6 +90,12 @@ export class Inspector {
       loadMs: performance.now() - started,
     };
     return new Inspector(loaded, tokenizer, decoder);
+  }
+
+  /** What the analysis of the graph found, layer by layer. */
+  get report(): ModelReport {
+    const { model, device } = this.loaded;
+    return { model, device, ...this.decoder.report };
   }
 
   /** @throws HeadlightError `text-empty`, `text-too-long`, `cancelled` */

@@ -28,7 +28,7 @@ const FIELD_NAMES = {
   heads: ['num_attention_heads', 'n_head', 'num_heads', 'n_heads'],
   kvHeads: ['num_key_value_heads', 'num_kv_heads', 'n_head_kv'],
   headDim: ['head_dim'],
-  hiddenSize: ['hidden_size', 'n_embd', 'd_model'],
+  hiddenSize: ['hidden_size', 'n_embd', 'n_embed', 'd_model'],
   vocabSize: ['vocab_size'],
   contextLength: [
     'max_position_embeddings',
@@ -68,10 +68,19 @@ export function parseDecoderConfig(json: unknown, file: string): DecoderConfig {
     headDim: optional(fields, 'headDim', file) ?? evenShare(hiddenSize, heads, fields, file),
     hiddenSize,
     vocabSize,
-    contextLength: required(fields, 'contextLength', file),
+    contextLength: contextLength(fields, architecture, file),
     bosTokenId: tokenId(fields.bos_token_id, vocabSize),
     eosTokenId: tokenId(fields.eos_token_id, vocabSize),
   };
+}
+
+/** Architectures whose positions have no table: their configurations may leave the length out, and this is what they were trained with. */
+const TRAINED_LENGTH: Readonly<Record<string, number>> = { bloom: 2048, falcon: 2048 };
+
+function contextLength(fields: Fields, architecture: string, file: string): number {
+  return (
+    optional(fields, 'contextLength', file) ?? TRAINED_LENGTH[architecture] ?? required(fields, 'contextLength', file)
+  );
 }
 
 /** The decoder's fields: multimodal configurations keep them in `text_config`, with some left outside. */

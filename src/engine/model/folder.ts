@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { HeadlightError } from '../../protocol/errors';
 import { type DecoderConfig, parseDecoderConfig } from './config';
@@ -12,8 +12,10 @@ export interface ModelFolder {
   /** For people: the last part of the configuration's `_name_or_path` where that is a plain name, else the folder's. */
   readonly name: string;
   readonly config: DecoderConfig;
-  /** Absolute path of the ONNX file. */
+  /** Absolute path of the ONNX file: the one that was asked for, or the one that the folder stands for. */
   readonly graphFile: string;
+  /** Absolute paths of all of the folder's ONNX files, `graphFile` first. */
+  readonly graphFiles: readonly string[];
   readonly tokenizerSource: TokenizerSource;
 }
 
@@ -26,17 +28,33 @@ export type TokenizerSource =
   | { readonly kind: 'encoding'; readonly encoding: EncodingName }
   | { readonly kind: 'file'; readonly file: string };
 
-const GRAPH_FILES = ['model.onnx', path.join('onnx', 'model.onnx')];
+/** Where exports have their graphs. */
+const GRAPH_FOLDERS = ['', 'onnx'];
+/** Which graph a folder stands for that has several: whole precision first, then what is nearest to it. */
+const PREFERRED = [
+  'model',
+  'decoder_model',
+  'decoder_model_merged',
+  'model_fp16',
+  'model_int8',
+  'model_uint8',
+  'model_quantized',
+  'model_q4',
+];
+/** Graphs of other parts of a model, which give no logits. */
+const OTHER_PARTS = /^(encoder_|embed_|vision_|decoder_with_past)/;
 const LAYOUT = 'a model folder holds config.json, tokenizer.json and model.onnx or onnx/model.onnx';
 
 /**
  * Reads what a model folder says of its model.
  *
- * @param directory relative paths are taken from the working directory
+ * @param directory of the model, or the path of one of the graphs in it; relative paths are taken from the working directory
  * @throws HeadlightError `model-missing` for a folder or file that is not there, `model-invalid` for one that is wrong
  */
 export async function readModelFolder(directory: string): Promise<ModelFolder> {
-  const folder = path.resolve(directory);
+  const given = path.resolve(directory);
+  const asked = given.endsWith('.onnx') && (await kindOf(given)) === 'file' ? given : null;
+  const folder = asked === null ? given : await folderOfGraph(asked);
   const kind = await kindOf(folder);
   if (kind !== 'directory') {
     const what = kind === 'absent' ? 'There is no model folder at' : 'A model is a folder, but a file stands at';
@@ -48,23 +66,41 @@ export async function readModelFolder(directory: string): Promise<ModelFolder> {
     throw missing(folder, 'no config.json');
   }
   const config = parseDecoderConfig(json, configFile);
+  const graphFiles = await findGraphs(folder, asked);
   return {
     directory: folder,
     name: nameIn(json) ?? path.basename(folder),
     config,
-    graphFile: await findGraph(folder),
+    graphFile: graphFiles[0],
+    graphFiles,
     tokenizerSource: await findTokenizer(folder),
   };
 }
 
-async function findGraph(folder: string): Promise<string> {
-  for (const relative of GRAPH_FILES) {
-    const file = path.join(folder, relative);
-    if ((await kindOf(file)) === 'file') {
-      return file;
+/** The folder that a graph belongs to: the one around it, or where that has no configuration the one above. */
+async function folderOfGraph(graphFile: string): Promise<string> {
+  const folder = path.dirname(graphFile);
+  const isBeside = (await kindOf(path.join(folder, 'config.json'))) === 'file';
+  return isBeside || path.basename(folder) !== 'onnx' ? folder : path.dirname(folder);
+}
+
+/** At least one. */
+async function findGraphs(folder: string, asked: string | null): Promise<readonly string[]> {
+  const found: { readonly file: string; readonly rank: number }[] = [];
+  for (const inner of GRAPH_FOLDERS) {
+    const names =
+      (await kindOf(path.join(folder, inner))) === 'directory' ? await readdir(path.join(folder, inner)) : [];
+    for (const name of names.filter((one) => one.endsWith('.onnx') && !OTHER_PARTS.test(one)).sort()) {
+      const known = PREFERRED.indexOf(path.basename(name, '.onnx'));
+      found.push({ file: path.join(folder, inner, name), rank: known < 0 ? PREFERRED.length : known });
     }
   }
-  throw missing(folder, 'neither model.onnx nor onnx/model.onnx');
+  const files = found.sort((a, b) => a.rank - b.rank).map(({ file }) => file);
+  const graphs = asked === null ? files : [asked, ...files.filter((file) => file !== asked)];
+  if (graphs.length === 0) {
+    throw missing(folder, 'neither model.onnx nor onnx/model.onnx');
+  }
+  return graphs;
 }
 
 async function findTokenizer(folder: string): Promise<TokenizerSource> {

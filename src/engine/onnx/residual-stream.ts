@@ -9,7 +9,7 @@ export type ResidualStream =
       /** Layers + 1: the sum of the embeddings, then the stream after each block, the last before the final norm. */
       readonly tensors: readonly string[];
       /** Nodes that hand out one of them only if they are written so. */
-      readonly replace: ReadonlyMap<GraphNode, readonly NodeContent[]>;
+      readonly replace?: ReadonlyMap<GraphNode, readonly NodeContent[]>;
     }
   | { readonly found: false; readonly why: string };
 
@@ -58,8 +58,7 @@ export function findResidualStream(
     if (stream === undefined) {
       return notFound(`The residual stream before layer ${layer} was not found.`);
     }
-    const producer = topology.producer(stream);
-    if (layer > 0 && !(producer && sums.includes(producer))) {
+    if (layer > 0 && !comesFrom(topology, stream, sums)) {
       return notFound(
         `Before layer ${layer} there is a norm on the residual stream itself, as in models that norm after each block.`,
       );
@@ -69,7 +68,7 @@ export function findResidualStream(
   const last = sums.at(-1)!;
   const end = sumOf(last);
   if (end !== '') {
-    return { found: true, tensors: [...tensors, end], replace: new Map() };
+    return { found: true, tensors: [...tensors, end] };
   }
   const named = `${last.outputs[0]}/headlight_stream`;
   const replace = new Map([[last, [withSum(topology.model, last, named)]]]);
@@ -112,6 +111,15 @@ function isResidualSum(tree: DominatorTree, { opType, domain, inputs }: GraphNod
   const isSum = (opType === 'Add' || opType === 'Sum') && domain === '' && inputs.length >= 2;
   const added = SKIP_NORMS.has(opType) ? inputs.slice(0, 2) : isSum ? inputs : [];
   return added.length > 0 && added.every((input) => tree.flowsInto(input));
+}
+
+/** Whether a tensor is one of these sums, in another shape at most. */
+function comesFrom(topology: Topology, tensor: string, sums: readonly GraphNode[]): boolean {
+  let node = topology.producer(tensor);
+  while (node !== undefined && (PASSES_ON.has(node.opType) || node.opType === 'Reshape')) {
+    node = topology.producer(node.inputs[0]);
+  }
+  return node !== undefined && sums.includes(node);
 }
 
 /** The operand of a residual sum that was the stream before it. */

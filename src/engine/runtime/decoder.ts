@@ -1,13 +1,15 @@
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { LoadProgress } from '../../protocol/engine';
 import { HeadlightError } from '../../protocol/errors';
-import type { DeviceChoice, DeviceStatus } from '../../protocol/model';
+import type { DeviceChoice, DeviceStatus, LayerReport, ModelReport } from '../../protocol/model';
 import type { DecoderConfig } from '../model/config';
 import { analyzeGraph, type GraphAnalysis } from '../onnx/analysis';
 import { type AttentionSite, inputsOf } from '../onnx/attention';
 import { readModel } from '../onnx/graph';
 import { type InstrumentedModel, instrument } from '../onnx/instrument';
+import { reportLayers } from '../onnx/layer-report';
 import { ModelFile } from '../onnx/model-file';
+import type { Parameters } from '../onnx/parameters';
 import type { ResidualStream } from '../onnx/residual-stream';
 import type { Signature } from '../onnx/signature';
 import { type AttentionPlan, planAttention, weightsModel } from './attention-plan';
@@ -51,7 +53,10 @@ interface Parts {
   readonly graphFile: string;
   readonly config: DecoderConfig;
   readonly signature: Signature;
-  readonly parameters: number;
+  readonly parameters: Parameters;
+  readonly producer: string;
+  readonly opsets: ReadonlyMap<string, number>;
+  readonly layerReports: readonly Omit<LayerReport, 'recomputed'>[];
   readonly session: InferenceSession;
   readonly device: DeviceStatus;
   readonly stream: ResidualStream;
@@ -59,6 +64,9 @@ interface Parts {
   /** The graph with those layers' weights as outputs that cannot be replayed; null where there are none. */
   readonly rerunModel: InstrumentedModel | null;
 }
+
+/** What is known of a model beside its configuration. */
+export type DecoderReport = Omit<ModelReport, 'model' | 'device'>;
 
 /** A passage to try a model with at load. */
 const PROBE_LENGTH = 10;
@@ -90,7 +98,7 @@ export class Decoder {
       const rerun = plan?.layers.flatMap(({ kind, site }) => (kind === 'rerun' ? [site] : [])) ?? [];
       const expose = [...(plan?.fetch ?? []), ...(stream.found ? stream.tensors : [])];
       const opened = await openSession(
-        instrument(model, { expose, ...(stream.found ? { replace: stream.replace } : {}) }),
+        instrument(model, { expose, ...(stream.found && stream.replace ? { replace: stream.replace } : {}) }),
         device,
         graphFile,
       ).catch(async (error) => {
@@ -102,7 +110,10 @@ export class Decoder {
         graphFile,
         config,
         signature,
-        parameters: model.parameters.count,
+        parameters: model.parameters,
+        producer: model.producer,
+        opsets: model.opsets,
+        layerReports: reportLayers(analysis),
         ...opened,
         stream,
         attention,
@@ -125,7 +136,25 @@ export class Decoder {
 
   /** Numbers in the model's weights. */
   get parameters(): number {
-    return this.parts.parameters;
+    return this.parts.parameters.count;
+  }
+
+  /** What the analysis of the graph found. */
+  get report(): DecoderReport {
+    const { graphFile, parameters, producer, opsets, signature, layerReports, attention } = this.parts;
+    const plans = 'unavailable' in attention ? [] : attention.layers;
+    const ways = { replay: 'from queries and keys', rerun: 'by another run' } as const;
+    return {
+      ...{ graphFile, producer, precision: parameters.precision, logits: signature.logits },
+      opsets: [...opsets].map(([domain, version]) => `${domain || 'ai.onnx'} ${version}`),
+      inputs: signature.inputs.map(({ role, info }) => ({ name: info.name, role })),
+      attentionUnavailable: this.attentionUnavailable,
+      hiddenStatesUnavailable: this.hiddenStatesUnavailable,
+      layers: layerReports.map((layer, index) => ({
+        ...layer,
+        recomputed: plans[index] === undefined ? null : ways[plans[index].kind],
+      })),
+    };
   }
 
   /** Why no attention can be shown, as a sentence; null where every layer's was found. */

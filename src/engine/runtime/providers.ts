@@ -70,11 +70,14 @@ export async function openSession(
  * the time.
  */
 export function openPlainSession(model: InstrumentedModel, name: string): Promise<InferenceSession> {
-  return createSession(model, name, {
-    executionProviders: ['cpu'],
-    graphOptimizationLevel: 'disabled',
-    extra: { session: { disable_prepacking: '1' } },
-  });
+  const open = (graphOptimizationLevel: 'disabled' | 'basic') =>
+    createSession(model, name, {
+      executionProviders: ['cpu'],
+      graphOptimizationLevel,
+      extra: { session: { disable_prepacking: '1' } },
+    });
+  // Without any optimisation the runtime does not take back all of the casts that it puts into half-precision graphs.
+  return open('disabled').catch(() => open('basic'));
 }
 
 /** Opens a session on the processor for a model without weights. */

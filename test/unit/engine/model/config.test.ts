@@ -56,6 +56,14 @@ describe('config.json', () => {
     assert.equal(parse({ ...llama, head_dim: null }).headDim, 64);
   });
 
+  it('takes the length that BLOOM and Falcon were trained with where none stands there', () => {
+    const bloom = { model_type: 'bloom', n_layer: 2, n_head: 2, n_embed: 16, vocab_size: 64 };
+    assert.equal(parseDecoderConfig(bloom, 'config.json').contextLength, 2048);
+    assert.equal(parseDecoderConfig(bloom, 'config.json').hiddenSize, 16);
+    assert.equal(parseDecoderConfig({ ...bloom, seq_length: 32 }, 'config.json').contextLength, 32);
+    assert.throws(() => parseDecoderConfig({ ...bloom, model_type: 'gpt2' }, 'config.json'), /max_position_embeddings/);
+  });
+
   it('knows one key/value head of multi-query attention', () => {
     const falcon = { ...llama, num_key_value_heads: undefined, num_kv_heads: 9, multi_query: true };
     assert.equal(parse(falcon).kvHeads, 1);

@@ -60,6 +60,22 @@ describe('model folder', () => {
     }
   });
 
+  it('offers all graphs, whole precision first, and takes the one that is named', async () => {
+    await mkdir(path.join(folder, 'onnx'));
+    for (const name of ['model_q4', 'model_fp16', 'zebra', 'encoder_model', 'decoder_with_past_model']) {
+      await writeFile(path.join(folder, 'onnx', `${name}.onnx`), '');
+    }
+    const relative = ({ graphFiles }: { readonly graphFiles: readonly string[] }) =>
+      graphFiles.map((file) => path.relative(folder, file).replaceAll(path.sep, '/'));
+    const names = ['model.onnx', 'onnx/model_fp16.onnx', 'onnx/model_q4.onnx', 'onnx/zebra.onnx'];
+    assert.deepEqual(relative(await readModelFolder(folder)), names);
+    const asked = await readModelFolder(path.join(folder, 'onnx', 'model_q4.onnx'));
+    assert.deepEqual(relative(asked), [names[2], names[0], names[1], names[3]]);
+    assert.equal(asked.directory, folder);
+    assert.equal(asked.graphFile, asked.graphFiles[0]);
+    assert.equal((await readModelFolder(path.join(folder, 'model.onnx'))).graphFile, path.join(folder, 'model.onnx'));
+  });
+
   it('says in one sentence what is missing, and where', async () => {
     const missing = (directory: string, message: RegExp) =>
       assert.rejects(readModelFolder(directory), (error: Error & { code: string }) => {
@@ -70,7 +86,7 @@ describe('model folder', () => {
         return true;
       });
     await missing(path.join(root, 'nowhere'), /^There is no model folder at/);
-    await missing(path.join(folder, 'model.onnx'), /^A model is a folder, but a file stands at/);
+    await missing(path.join(folder, 'config.json'), /^A model is a folder, but a file stands at/);
     await rm(path.join(folder, 'tokenizer_config.json'));
     await missing(folder, /neither a tokenizer\.json nor/);
     await rm(path.join(folder, 'model.onnx'));

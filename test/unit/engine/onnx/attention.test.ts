@@ -96,12 +96,30 @@ describe('graph analysis', () => {
     });
   }
 
-  it('names a fused operator, and finds the residual stream around it', () => {
-    const { builder, tensors } = buildDecoder({ ...SMALL, fusedAttention: true });
+  it('opens a fused operator by its own output', () => {
+    const { builder } = buildDecoder({ ...SMALL, fusedAttention: 'open' });
+    files.read(builder, (model) => {
+      const { layers, attention } = analyzeGraph(model, SMALL.layers);
+      assert.deepEqual(
+        layers.map(({ kind }) => kind),
+        ['operator', 'operator', 'operator'],
+      );
+      assert.ok(!('unavailable' in attention));
+      for (const { opened, scoreNode, weights } of attention) {
+        const [node] = opened!.nodes;
+        assert.equal(node.attributes!.qk_output, 2);
+        assert.deepEqual(node.outputs.slice(0, 1), scoreNode.outputs.slice(0, 1));
+        assert.equal(node.outputs[3], weights);
+      }
+    });
+  });
+
+  it('names a fused operator that it cannot open, and finds the residual stream around it', () => {
+    const { builder, tensors } = buildDecoder({ ...SMALL, fusedAttention: 'closed' });
     const { stream } = unavailable(
       builder,
       SMALL.layers,
-      /^Every layer computes its attention inside one operator, com\.microsoft\.GroupQueryAttention/,
+      /^Every layer computes its attention inside one operator, com\.microsoft\.GroupQueryAttention, which already hands out/,
     );
     assert.deepEqual(stream, { found: true, tensors: tensors.stream });
   });

@@ -40,8 +40,8 @@ export interface DecoderShape {
   readonly past?: boolean;
   /** A mixture of two feed-forwards, weighed by a softmax that is no attention. */
   readonly router?: boolean;
-  /** One node of onnxruntime for the whole attention. */
-  readonly fusedAttention?: boolean;
+  /** One node of onnxruntime for the whole attention; closed where it hands out its scores in a form of its own. */
+  readonly fusedAttention?: 'open' | 'closed';
 }
 
 /** The names of what a built graph computes on the way, to compare with. */
@@ -373,8 +373,12 @@ class DecoderBuilder {
     const [output] = b.ops(
       'GroupQueryAttention',
       [queries, keys, values, '', '', this.vector(last), b.op('Cast', [this.keyLength], { to: DataType.Int32 })],
-      3,
-      { num_heads: shape.heads, kv_num_heads: this.kvHeads },
+      shape.fusedAttention === 'closed' ? 4 : 3,
+      {
+        num_heads: shape.heads,
+        kv_num_heads: this.kvHeads,
+        ...(shape.fusedAttention === 'closed' ? { qk_output: 1 } : {}),
+      },
       'com.microsoft',
     );
     return this.linear(output, hiddenSize, hiddenSize);

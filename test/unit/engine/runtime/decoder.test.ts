@@ -137,7 +137,7 @@ describe('Decoder', () => {
   });
 
   it('works without attention, and says why there is none', async () => {
-    await opened({ fusedAttention: true }, async (decoder) => {
+    await opened({ fusedAttention: 'closed' }, async (decoder) => {
       assert.match(decoder.attentionUnavailable!, /GroupQueryAttention/);
       const pass = await decoder.forward(IDS, { hiddenStates: true });
       assert.equal(pass.attention, null);
@@ -149,6 +149,15 @@ describe('Decoder', () => {
     });
     await opened({}, async (decoder) => assert.match(decoder.attentionUnavailable!, /config\.json says 4 layers/), {
       layers: 4,
+    });
+  });
+
+  it('computes the attention of a fused operator again from what went into it', async () => {
+    await opened({ fusedAttention: 'open', kvHeads: 2, heads: 4 }, async (decoder) => {
+      assert.equal(decoder.attentionUnavailable, null);
+      assert.deepEqual(decoder.rerunLayers, []);
+      const pass = await decoder.forward(IDS, { hiddenStates: true });
+      await checkInvariants(pass, 1e-5);
     });
   });
 

@@ -1,0 +1,67 @@
+import type { LayerReport } from '../../protocol/model';
+import type { GraphAnalysis } from './analysis';
+import type { AttentionSite, LayerAttention } from './attention';
+import type { GraphNode } from './graph';
+
+/** What the analysis found, for people; how each layer's attention is recomputed is known to who runs it. */
+export function reportLayers({ layers, stream }: GraphAnalysis): readonly Omit<LayerReport, 'recomputed'>[] {
+  const residuals = stream.found ? stream.tensors : [];
+  return layers.map((layer, index) => ({
+    ...attentionReport(layer),
+    residualBefore: residuals[index] ?? null,
+    residualAfter: residuals[index + 1] ?? null,
+  }));
+}
+
+type AttentionReport = Omit<LayerReport, 'recomputed' | 'residualBefore' | 'residualAfter'>;
+
+function attentionReport(layer: LayerAttention): AttentionReport {
+  switch (layer.kind) {
+    case 'decomposed':
+      return partsReport(layer.site);
+    case 'operator':
+      return operatorReport(layer.site);
+    case 'fused':
+      return { ...NOTHING, form: operatorName(layer.node), problem: `it ${layer.why}` };
+    case 'unclear':
+      return { ...NOTHING, form: layer.node.opType, problem: layer.why };
+  }
+}
+
+const NOTHING: AttentionReport = {
+  ...{ form: '', problem: null, queries: null, keys: null, values: null },
+  ...{ scores: null, maskedScores: null, weights: null },
+};
+
+function partsReport(site: AttentionSite): AttentionReport {
+  const { scoreNode, chain, softmaxNode, contextNode, queries, keysTransposed, values, weights } = site;
+  // Shapes and masks that are computed on the way are no steps of the scores.
+  const steps = chain.filter(({ inputs }) => inputs.some((input) => isOnScores(site, input)));
+  return {
+    form: [scoreNode, ...steps, contextNode].map(({ opType }) => opType).join(' → '),
+    problem: null,
+    ...{ queries, keys: keysTransposed, values, weights },
+    scores: scoreNode.outputs[0],
+    maskedScores: softmaxNode.inputs[0],
+  };
+}
+
+function isOnScores({ scoreNode, chain }: AttentionSite, tensor: string): boolean {
+  return [scoreNode, ...chain].some(({ outputs }) => outputs[0] === tensor);
+}
+
+function operatorReport({ scoreNode, queries, keysTransposed, values, weights }: AttentionSite): AttentionReport {
+  const isSeparate = keysTransposed !== '' && scoreNode.opType !== 'Attention';
+  return {
+    ...NOTHING,
+    form: operatorName(scoreNode),
+    queries: queries || null,
+    keys: isSeparate || scoreNode.domain === '' ? keysTransposed : null,
+    values: isSeparate || scoreNode.domain === '' ? values || null : null,
+    weights,
+  };
+}
+
+function operatorName({ domain, opType }: GraphNode): string {
+  return `${domain || 'ai.onnx'}.${opType}`;
+}
