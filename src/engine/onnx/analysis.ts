@@ -6,6 +6,7 @@ import {
   type LayerAttention,
 } from './attention';
 import type { Model } from './graph';
+import { refuseOtherKinds } from './graph-kind';
 import { findResidualStream, type ResidualStream } from './residual-stream';
 import { readSignature, type Signature } from './signature';
 import { Topology } from './topology';
@@ -30,6 +31,7 @@ export interface GraphAnalysis {
  */
 export function analyzeGraph(model: Model, expectedLayers: number): GraphAnalysis {
   const topology = new Topology(model);
+  refuseOtherKinds(topology);
   const signature = readSignature(model);
   const layers = findAttention(topology);
   const unavailable = describeMissingAttention(topology, layers, expectedLayers);

@@ -19,6 +19,8 @@ export interface AttentionPlan {
   /** What it needs besides, the same for every run. */
   readonly constants: ReadonlyMap<string, Tensor>;
   readonly sessions: readonly InferenceSession[];
+  /** Whether a token attends to later ones, as in encoders. */
+  readonly looksAhead: boolean;
 }
 
 export interface AttentionPlanOptions {
@@ -71,6 +73,7 @@ export async function planAttention(options: AttentionPlanOptions): Promise<Atte
     fetch: computed.filter((name) => used.has(name)),
     constants: new Map([...constants].filter(([name]) => used.has(name))),
     sessions: [...sessions.values()],
+    looksAhead: sites.some(({ weights }) => looksAhead(floatData(run[weights]), probeLength)),
   };
 }
 
@@ -90,6 +93,11 @@ function checkWeights(
       );
     }
   }
+}
+
+/** @param weights [H, T, T] */
+function looksAhead(weights: Float32Array, length: number): boolean {
+  return weights.some((weight, cell) => cell % length > Math.floor(cell / length) % length && weight > 1e-6);
 }
 
 /**

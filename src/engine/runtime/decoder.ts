@@ -95,6 +95,13 @@ export class Decoder {
       const runtime = await loadRuntime();
       const attention = await planUnlessUnavailable(runtime, analysis, config);
       const plan = 'unavailable' in attention ? null : attention;
+      if (plan?.looksAhead) {
+        await releaseAll(plan.sessions);
+        throw new HeadlightError(
+          'graph-unsupported',
+          `${graphFile} is an encoder: its tokens attend to later ones, so that its logits do not predict the next; choose a decoder.`,
+        );
+      }
       const rerun = plan?.layers.flatMap(({ kind, site }) => (kind === 'rerun' ? [site] : [])) ?? [];
       const expose = [...(plan?.fetch ?? []), ...(stream.found ? stream.tensors : [])];
       const opened = await openSession(

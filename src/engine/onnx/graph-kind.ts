@@ -1,0 +1,47 @@
+import { HeadlightError } from '../../protocol/errors';
+import { findAttention } from './attention';
+import type { Topology } from './topology';
+
+const ENCODER_INPUT = /^encoder_(hidden_states?|outputs?)$/i;
+const TOKENS_INPUT = /input_?ids?$/i;
+const HIDDEN_OUTPUT = /^(last_hidden_state|pooler_output|sentence_embedding)$/i;
+
+/**
+ * Recognises graphs that are no decoders of one text: the two halves of an encoder–decoder, and encoders.
+ *
+ * @throws HeadlightError `graph-unsupported` that names what the graph is
+ */
+export function refuseOtherKinds(topology: Topology): void {
+  const { file, graph } = topology.model;
+  const encoded = graph.inputs.find(({ name }) => ENCODER_INPUT.test(name))?.name;
+  if (encoded !== undefined) {
+    const { cross, self } = countAttention(topology);
+    throw new HeadlightError(
+      'graph-unsupported',
+      `${file.path} is the decoder of an encoder–decoder model, with ${cross} cross-attentions to what an encoder made of ` +
+        `another text ("${encoded}") beside ${self} self-attentions; choose a decoder that reads one text.`,
+    );
+  }
+  const hidden = graph.outputs.find(({ name }) => HIDDEN_OUTPUT.test(name))?.name;
+  if (hidden !== undefined && !graph.outputs.some(({ name }) => /logits/i.test(name))) {
+    const { self } = countAttention(topology);
+    throw new HeadlightError(
+      'graph-unsupported',
+      `${file.path} gives "${hidden}" and no logits: it is an encoder of ${self} self-attentions, or a decoder that was ` +
+        'exported without its language-model head; choose a decoder with its head.',
+    );
+  }
+}
+
+/** Cross-attention is what takes its keys from something else than the tokens. */
+function countAttention(topology: Topology): { readonly cross: number; readonly self: number } {
+  const layers = findAttention(topology);
+  const cross = layers.filter(
+    (layer) => 'site' in layer && !dependsOnTokens(topology, layer.site.keysTransposed),
+  ).length;
+  return { cross, self: layers.length - cross };
+}
+
+function dependsOnTokens(topology: Topology, tensor: string): boolean {
+  return [...topology.ancestors([tensor])].some(({ inputs }) => inputs.some((name) => TOKENS_INPUT.test(name)));
+}
