@@ -1,5 +1,5 @@
 """
-Compares Headlight with PyTorch over architectures and exporters, and writes the table of docs/parity.md.
+Compares Headlight with PyTorch over architectures and exporters, and prints the rows of the table in docs/parity.md.
 
     npm run build
     python -m venv .parity && .parity/bin/pip install -r test/parity/requirements.txt
