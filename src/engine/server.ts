@@ -12,6 +12,18 @@ import {
   TraceRequest,
 } from '../protocol/engine';
 import { HeadlightError, toResponseError } from '../protocol/errors';
+import {
+  AttributionRequest,
+  HeadStepRequest,
+  LensRequest,
+  NeuronsRequest,
+  SamplerStepsRequest,
+  StreamNormsRequest,
+  TrainingRequest,
+  VocabulariesRequest,
+  WordMergesRequest,
+  WorkedRowRequest,
+} from '../protocol/stages';
 import { pauseUnlessCancelled } from './inspect/cancellation';
 import { describeModel } from './inspect/describe-model';
 import { Inspector } from './inspect/inspector';
@@ -80,6 +92,16 @@ export function serve(connection: MessageConnection): void {
   answer(HeadOverviewRequest, (params, cancellation) => loaded().headOverview(params, cancellation));
   answer(HeadMatrixRequest, (params) => loaded().headMatrix(params));
   answer(CandidatesRequest, (params) => loaded().candidates(params));
+  answer(HeadStepRequest, (params) => loaded().stages.headStep(params));
+  answer(WorkedRowRequest, (params) => loaded().stages.workedRow(params));
+  answer(LensRequest, (params, cancellation) => loaded().stages.lens(params, cancellation));
+  answer(AttributionRequest, (params, cancellation) => loaded().stages.attribution(params, cancellation));
+  answer(StreamNormsRequest, (params, cancellation) => loaded().stages.streamNorms(params, cancellation));
+  answer(TrainingRequest, (params, cancellation) => loaded().stages.training(params, cancellation));
+  answer(WordMergesRequest, (params) => loaded().stages.wordMerges(params));
+  answer(VocabulariesRequest, (params) => loaded().stages.vocabularies(params));
+  answer(NeuronsRequest, (params) => loaded().stages.neurons(params));
+  answer(SamplerStepsRequest, (params) => loaded().stages.samplerSteps(params));
   connection.onRequest(PingRequest, () => ({ pid: process.pid, memoryBytes: process.memoryUsage.rss() }));
   connection.listen();
 }

@@ -20,6 +20,30 @@ export interface Gpt2Run {
   readonly attention: readonly Float64Array[];
   /** L + 1 of [T, D]: the sum of the embeddings, then the residual stream after each block, before the final norm. */
   readonly hiddenStates: readonly Float64Array[];
+  /** By layer. */
+  readonly layers: readonly Gpt2Layer[];
+}
+
+/** What goes on inside one block. */
+export interface Gpt2Layer {
+  /** [H, T, T]: q·k / √d, of all pairs, before the mask. */
+  readonly scores: Float64Array;
+  /** [T, 3 D]: queries, keys and values, each head after head. */
+  readonly joint: Float64Array;
+  /** [T, D]: the values mixed by the weights, head after head. */
+  readonly mixed: Float64Array;
+  /** [T, D] each: what is added to the stream. */
+  readonly attentionAdded: Float64Array;
+  readonly feedForwardAdded: Float64Array;
+  /** [T, 4 D]: before and after the activation. */
+  readonly projected: Float64Array;
+  readonly neurons: Float64Array;
+}
+
+/** One number that adds up with others to the difference of two logits. */
+export interface Gpt2Part {
+  readonly name: string;
+  readonly value: number;
 }
 
 /**
@@ -42,7 +66,7 @@ export class ReferenceGpt2 {
   }
 
   run(ids: readonly number[]): Gpt2Run {
-    const { n_layer, n_embd: width, vocab_size } = this.config;
+    const { n_layer, n_embd: width } = this.config;
     const length = ids.length;
     const tokenEmbedding = this.weights.get('wte.weight');
     const positionEmbedding = this.weights.get('wpe.weight');
@@ -54,18 +78,31 @@ export class ReferenceGpt2 {
     }
     const hiddenStates = [stream];
     const attention: Float64Array[] = [];
+    const layers: Gpt2Layer[] = [];
     for (let layer = 0; layer < n_layer; layer++) {
       const name = (part: string) => `h.${layer}.${part}`;
-      const { mixed, weights } = this.attend(this.norm(stream, name('ln_1')), layer, length);
-      const attended = add(stream, this.linear(mixed, name('attn.c_proj'), width, width));
-      const inner = this.linear(this.norm(attended, name('ln_2')), name('mlp.c_fc'), width, 4 * width);
-      stream = add(attended, this.linear(inner.map(gelu), name('mlp.c_proj'), 4 * width, width));
+      const { mixed, weights, scores, joint } = this.attend(this.norm(stream, name('ln_1')), layer, length);
+      const attentionAdded = this.linear(mixed, name('attn.c_proj'), width, width);
+      const attended = add(stream, attentionAdded);
+      const projected = this.linear(this.norm(attended, name('ln_2')), name('mlp.c_fc'), width, 4 * width);
+      const neurons = projected.map(gelu);
+      const feedForwardAdded = this.linear(neurons, name('mlp.c_proj'), 4 * width, width);
+      stream = add(attended, feedForwardAdded);
       hiddenStates.push(stream);
       attention.push(weights);
+      layers.push({ scores, joint, mixed, attentionAdded, feedForwardAdded, projected, neurons });
     }
+    return { logits: this.unembed(stream), attention, hiddenStates, layers };
+  }
+
+  /** The logits [rows, V] that rows of the stream [rows, D] would have as the last ones. */
+  unembed(stream: Float64Array): Float64Array {
+    const { n_embd: width, vocab_size } = this.config;
+    const tokenEmbedding = this.weights.get('wte.weight');
     const final = this.norm(stream, 'ln_f');
-    const logits = new Float64Array(length * vocab_size);
-    for (let t = 0; t < length; t++) {
+    const rows = stream.length / width;
+    const logits = new Float64Array(rows * vocab_size);
+    for (let t = 0; t < rows; t++) {
       for (let v = 0; v < vocab_size; v++) {
         // The head is the embedding again.
         let sum = 0;
@@ -75,10 +112,49 @@ export class ReferenceGpt2 {
         logits[t * vocab_size + v] = sum;
       }
     }
-    return { logits, attention, hiddenStates };
+    return logits;
   }
 
-  /** Causal attention of every head: the mixed values [T, D] and the weights [H, T, T]. */
+  /** logit(target) − logit(against) at a position, by what the embeddings, each head and each feed-forward added. */
+  attribute(run: Gpt2Run, position: number, target: number, against: number): readonly Gpt2Part[] {
+    const { n_layer, n_head, n_embd: width, layer_norm_epsilon } = this.config;
+    const headDim = width / n_head;
+    const at = (rows: Float64Array) => rows.subarray(position * width, (position + 1) * width);
+    const embedding = this.weights.get('wte.weight');
+    const gain = this.weights.get('ln_f.weight');
+    const direction = Float64Array.from({ length: width }, (_, d) => {
+      return embedding[target * width + d] - embedding[against * width + d];
+    });
+    const last = at(run.hiddenStates[n_layer]);
+    const mean = last.reduce((sum, x) => sum + x, 0) / width;
+    const variance = last.reduce((sum, x) => sum + (x - mean) ** 2, 0) / width;
+    const push = (added: Float64Array) => {
+      const centre = added.reduce((sum, x) => sum + x, 0) / width;
+      const factor = (d: number) => gain[d] / Math.sqrt(variance + layer_norm_epsilon);
+      return added.reduce((sum, x, d) => sum + (x - centre) * factor(d) * direction[d], 0);
+    };
+    const parts: Gpt2Part[] = [{ name: 'embedding', value: push(at(run.hiddenStates[0])) }];
+    for (let layer = 0; layer < n_layer; layer++) {
+      const { mixed, feedForwardAdded } = run.layers[layer];
+      const projection = this.weights.get(`h.${layer}.attn.c_proj.weight`);
+      for (let head = 0; head < n_head; head++) {
+        const added = new Float64Array(width);
+        for (let i = head * headDim; i < (head + 1) * headDim; i++) {
+          for (let d = 0; d < width; d++) {
+            added[d] += mixed[position * width + i] * projection[i * width + d];
+          }
+        }
+        parts.push({ name: `head ${layer}.${head}`, value: push(added) });
+      }
+      parts.push({ name: `attention-bias ${layer}`, value: push(this.weights.get(`h.${layer}.attn.c_proj.bias`)) });
+      parts.push({ name: `feed-forward ${layer}`, value: push(at(feedForwardAdded)) });
+    }
+    const bias = this.weights.get('ln_f.bias');
+    parts.push({ name: 'final-bias', value: bias.reduce((sum, x, d) => sum + x * direction[d], 0) });
+    return parts;
+  }
+
+  /** Causal attention of every head: the mixed values [T, D], the weights and the scores [H, T, T], and what they are of. */
   private attend(normed: Float64Array, layer: number, length: number) {
     const { n_head: heads, n_embd: width } = this.config;
     const headDim = width / heads;
@@ -89,15 +165,19 @@ export class ReferenceGpt2 {
     const value = (t: number, h: number, i: number) => joint[t * 3 * width + 2 * width + h * headDim + i];
     const mixed = new Float64Array(length * width);
     const weights = new Float64Array(heads * length * length);
+    const everyScore = new Float64Array(weights.length);
     for (let h = 0; h < heads; h++) {
       for (let q = 0; q < length; q++) {
         const scores: number[] = [];
-        for (let k = 0; k <= q; k++) {
+        for (let k = 0; k < length; k++) {
           let dot = 0;
           for (let i = 0; i < headDim; i++) {
             dot += query(q, h, i) * key(k, h, i);
           }
-          scores.push(dot / Math.sqrt(headDim));
+          everyScore[(h * length + q) * length + k] = dot / Math.sqrt(headDim);
+          if (k <= q) {
+            scores.push(dot / Math.sqrt(headDim));
+          }
         }
         const row = softmax(scores);
         for (let k = 0; k <= q; k++) {
@@ -108,7 +188,7 @@ export class ReferenceGpt2 {
         }
       }
     }
-    return { mixed, weights };
+    return { mixed, weights, scores: everyScore, joint };
   }
 
   /** [rows, from] → [rows, to], with a weight [from, to] and a bias [to]. */

@@ -20,6 +20,7 @@ import { earlierOccurrences, headStatistics } from './head-statistics';
 import { passageOfIds, type TokenizedPassage, tokenizePassage } from './passage';
 import { group, poolWeights } from './pool';
 import { scoreTokens } from './score';
+import { type StagedTrace, Stages } from './stages';
 
 /** The panel shows one trace and may still ask about the one it is replacing. */
 const KEPT_TRACES = 2;
@@ -47,11 +48,8 @@ export interface TraceTensors {
 }
 
 /** What is kept of a trace that was handed out. */
-interface KeptTrace {
+interface KeptTrace extends StagedTrace {
   readonly trace: Trace;
-  readonly ids: Uint32Array;
-  /** [V], what the model predicts after the last token. */
-  readonly lastLogits: Float32Array;
   readonly attention: AttentionReplay | null;
   /** By `layer,head`, newest last. */
   readonly heads: Map<string, Promise<Float32Array>>;
@@ -63,12 +61,16 @@ export class Inspector {
   private readonly kept = new Map<number, KeptTrace>();
   /** Counts from the time of opening, so that a restarted engine does not hand out the ids of its predecessor. */
   private nextTraceId = Date.now();
+  /** What happens between a text and its next token. */
+  readonly stages: Stages;
 
   private constructor(
     readonly loaded: LoadedModel,
     private readonly tokenizer: Tokenizer,
     private readonly decoder: Decoder,
-  ) {}
+  ) {
+    this.stages = new Stages(decoder, tokenizer, loaded.model.contextLength, (traceId) => this.find(traceId));
+  }
 
   /** @throws HeadlightError for a folder, graph, tokenizer or device that cannot be used; `cancelled` */
   static async open({ directory, device, onProgress, cancellation }: InspectorOptions): Promise<Inspector> {
@@ -209,14 +211,14 @@ export class Inspector {
   }
 
   private async run(
-    { tokens, truncation }: TokenizedPassage,
+    { tokens, truncation, wholeText }: TokenizedPassage,
     tokenizeMs: number,
     cancellation: Cancellation | undefined,
   ): Promise<Trace> {
     await pauseUnlessCancelled(cancellation);
     const ids = Uint32Array.from(tokens, (token) => token.id);
     const started = performance.now();
-    const { logits, attention } = await this.decoder.forward(ids);
+    const { logits, attention, stream } = await this.decoder.forward(ids, { hiddenStates: true });
     const forwardMs = performance.now() - started;
     const scores = await scoreTokens(logits, ids, cancellation);
     const readings = tokens.map((token, index): TokenReading => ({ ...token, ...scores[index] }));
@@ -237,7 +239,19 @@ export class Inspector {
       timing: { tokenizeMs, forwardMs },
     };
     const lastLogits = logits.slice(logits.length - logits.length / ids.length);
-    this.keep({ trace, ids, lastLogits, attention, heads: new Map(), overview: null });
+    const kept: KeptTrace = {
+      trace,
+      tokens: readings,
+      ids,
+      wholeText,
+      stream,
+      lastLogits,
+      attention,
+      heads: new Map(),
+      overview: null,
+      weights: (layer, head) => this.headWeights(kept, this.attentionOf(kept), layer, head),
+    };
+    this.keep(kept);
     return trace;
   }
 

@@ -7,6 +7,8 @@ import type { Tokenizer } from '../model/tokenizer';
 /** The tokens of a text that fit the model's context. */
 export interface TokenizedPassage {
   readonly tokens: readonly Token[];
+  /** The ids of all of the text's tokens, also of those that do not fit. */
+  readonly wholeText: Uint32Array;
   readonly truncation: Truncation | null;
 }
 
@@ -32,6 +34,7 @@ export function tokenizePassage(text: string, tokenizer: Tokenizer, contextLengt
       ...(startToken === null ? [] : [addedToken(startToken, splits.starts[first] ?? text.length, tokenizer)]),
       ...read,
     ],
+    wholeText: startToken === null ? splits.ids : Uint32Array.from([startToken, ...splits.ids]),
     truncation: kept < total ? { totalTokens: total, keptTokens: kept } : null,
   };
 }
@@ -58,7 +61,7 @@ export function passageOfIds(ids: readonly number[], tokenizer: Tokenizer, conte
     end += text.length;
     return { index, id, text, bytes: [...bytes], start, end };
   });
-  return { tokens, truncation: null };
+  return { tokens, wholeText: Uint32Array.from(ids), truncation: null };
 }
 
 /** @param start where the text that the model reads begins */

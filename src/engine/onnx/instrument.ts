@@ -1,6 +1,6 @@
 import { HeadlightError } from '../../protocol/errors';
 import { encodeNode, encodeTensor, encodeValueInfo, type NodeContent, type TensorContent } from './build';
-import { constantTensor, type GraphNode, type Model } from './graph';
+import { constantTensor, type GraphNode, type Model, type ValueInfo } from './graph';
 import type { ByteRange, ModelFile } from './model-file';
 import { GraphField, ModelField } from './schema';
 import type { StoredTensor } from './tensor';
@@ -25,6 +25,8 @@ export interface InstrumentOptions {
   readonly keep?: ReadonlySet<GraphNode>;
   /** What is written in a node's place. */
   readonly replace?: ReadonlyMap<GraphNode, readonly NodeContent[]>;
+  /** Where given, these are the inputs of the copy instead of the model's own; their shapes are left open. */
+  readonly inputs?: readonly ValueInfo[];
 }
 
 /**
@@ -34,13 +36,14 @@ export interface InstrumentOptions {
  * @throws HeadlightError `model-missing` where a file of weights is not there; `model-invalid` where it is too short or
  * outside of the model's folder; `graph-unsupported` where weights stand in the graph in a form that cannot stay there
  */
-export function instrument(model: Model, { expose, keep, replace }: InstrumentOptions): InstrumentedModel {
+export function instrument(model: Model, { expose, keep, replace, inputs }: InstrumentOptions): InstrumentedModel {
   const { file } = model;
   const edits: Edits = {
     weights: replacedRecords(model),
     dropped: new Set(keep && model.graph.nodes.filter((node) => !keep.has(node)).map(({ record }) => record.offset)),
     dropOutputs: keep !== undefined,
     nodes: new Map([...(replace ?? [])].map(([{ record }, nodes]) => [record.offset, nodes])),
+    dropInputs: inputs !== undefined,
   };
   const writer = new WireWriter();
   const copy = new VerbatimCopy(file, writer);
@@ -54,15 +57,18 @@ export function instrument(model: Model, { expose, keep, replace }: InstrumentOp
     }
   }
   copy.flush();
-  const outputs = new WireWriter();
+  const ends = new WireWriter();
+  for (const { name, elementType } of inputs ?? []) {
+    ends.message(GraphField.input, encodeValueInfo({ name, ...(elementType !== null && { elementType }) }));
+  }
   const present = new Set(keep ? [] : model.graph.outputs.map(({ name }) => name));
   for (const name of new Set(expose)) {
     if (!present.has(name)) {
-      outputs.message(GraphField.output, encodeValueInfo({ name }));
+      ends.message(GraphField.output, encodeValueInfo({ name }));
     }
   }
   // A repeated message is merged into the one before it.
-  writer.message(ModelField.graph, outputs);
+  writer.message(ModelField.graph, ends);
   return { bytes: writer.finish(), folder: file.folder };
 }
 
@@ -94,9 +100,14 @@ interface Edits {
   readonly dropped: ReadonlySet<number>;
   readonly dropOutputs: boolean;
   readonly nodes: ReadonlyMap<number, readonly NodeContent[]>;
+  readonly dropInputs: boolean;
 }
 
-function edited(file: ModelFile, range: ByteRange, { weights, dropped, dropOutputs, nodes }: Edits): WireWriter {
+function edited(
+  file: ModelFile,
+  range: ByteRange,
+  { weights, dropped, dropOutputs, dropInputs, nodes }: Edits,
+): WireWriter {
   const writer = new WireWriter();
   const copy = new VerbatimCopy(file, writer);
   const reader = new WireReader(file, range);
@@ -106,12 +117,16 @@ function edited(file: ModelFile, range: ByteRange, { weights, dropped, dropOutpu
     if (weight !== undefined) {
       copy.flush();
       writer.message(GraphField.initializer, encodeTensor(weight));
-    } else if (nodes.has(content) && !dropped.has(content)) {
+      continue;
+    }
+    const isDroppedEnd =
+      (dropOutputs && reader.field === GraphField.output) || (dropInputs && reader.field === GraphField.input);
+    if (nodes.has(content) && !dropped.has(content)) {
       copy.flush();
       for (const node of nodes.get(content)!) {
         writer.message(GraphField.node, encodeNode(node));
       }
-    } else if (!dropped.has(content) && !(dropOutputs && reader.field === GraphField.output)) {
+    } else if (!dropped.has(content) && !isDroppedEnd) {
       copy.add(reader.record());
     }
   }

@@ -93,8 +93,13 @@ export function buildReplayGraph(model: Model, site: AttentionSite, typeOf: (ten
     bytes,
     inputs,
     output: rename(weights),
-    headwise: opened === null && isHeadwiseProduct(scoreNode) && chain.every(isHeadwise),
+    headwise: opened === null && isHeadwiseSite(site),
   };
+}
+
+/** Whether each head of a site can be computed alone, from its own slices along the third axis from the end. */
+export function isHeadwiseSite({ scoreNode, chain }: AttentionSite): boolean {
+  return isHeadwiseProduct(scoreNode) && chain.every(isHeadwise);
 }
 
 function isHeadwiseProduct({ opType, attributes }: GraphNode): boolean {

@@ -63,6 +63,11 @@ export class Topology {
     return this.consumersByTensor.get(tensor) ?? [];
   }
 
+  /** What a node reads, and what the graphs inside it read from around it. */
+  readBy(node: GraphNode): readonly string[] {
+    return readBy(node);
+  }
+
   /** Whether the tensor is the same for every input: a weight, or computed from weights alone. */
   isConstant(tensor: string): boolean {
     return tensor === '' || this.constants.has(tensor);

@@ -12,6 +12,7 @@ import { ModelFile } from '../onnx/model-file';
 import type { Parameters } from '../onnx/parameters';
 import type { ResidualStream } from '../onnx/residual-stream';
 import type { Signature } from '../onnx/signature';
+import { Anatomy, planAnatomy } from './anatomy';
 import { type AttentionPlan, planAttention, weightsModel } from './attention-plan';
 import { type AttentionReplay, createAttentionReplay, shareEqual } from './attention-replay';
 import { buildFeeds, type Feeds } from './feeds';
@@ -44,6 +45,8 @@ export interface ForwardPass {
    * norm. Null where it was not asked for, or not found in the graph.
    */
   readonly hiddenStates: readonly Float32Array[] | null;
+  /** The same as the graph gave it, [1, T, D] each, for the stages; empty where there is none. */
+  readonly stream: readonly Tensor[];
   /** Null where the model's attention was not found. Keeps queries and keys, and not the logits. */
   readonly attention: AttentionReplay | null;
 }
@@ -63,6 +66,7 @@ interface Parts {
   readonly attention: AttentionPlan | { readonly unavailable: string };
   /** The graph with those layers' weights as outputs that cannot be replayed; null where there are none. */
   readonly rerunModel: InstrumentedModel | null;
+  readonly anatomy: Anatomy;
 }
 
 /** What is known of a model beside its configuration. */
@@ -125,6 +129,7 @@ export class Decoder {
         stream,
         attention,
         rerunModel: rerun.length === 0 ? null : weightsModel(analysis.topology, rerun, []),
+        anatomy: new Anatomy({ runtime, graphFile, config, signature, plan: planAnatomy(analysis) }),
       });
       await decoder.forward(probeIds(config)).catch(async (error) => {
         await decoder.dispose();
@@ -170,6 +175,11 @@ export class Decoder {
     return 'unavailable' in attention ? attention.unavailable : null;
   }
 
+  /** What happens inside the layers. */
+  get anatomy(): Anatomy {
+    return this.parts.anatomy;
+  }
+
   /** Layers whose attention takes another run of the model each time it is looked at, because no replay gives it. */
   get rerunLayers(): readonly number[] {
     const { attention } = this.parts;
@@ -203,6 +213,7 @@ export class Decoder {
       length,
       logits,
       hiddenStates: streamTensors.length === 0 ? null : streamTensors.map((name) => floatData(results[name])),
+      stream: streamTensors.map((name) => results[name]),
       attention: 'unavailable' in attention ? null : this.replay(attention, ids, feeds, results),
     };
   }
@@ -212,6 +223,7 @@ export class Decoder {
     const { session, attention } = this.parts;
     const rerun = await this.rerunSession?.catch(() => null);
     const replays = 'unavailable' in attention ? [] : attention.sessions;
+    await this.parts.anatomy.dispose();
     await releaseAll([session, ...replays, ...(rerun ? [rerun] : [])]);
   }
 

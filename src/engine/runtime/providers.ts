@@ -80,6 +80,20 @@ export function openPlainSession(model: InstrumentedModel, name: string): Promis
   return open('disabled').catch(() => open('basic'));
 }
 
+/**
+ * Opens a session on the processor for a part of a model that is run now and then: constants are computed once, weights
+ * are used where they lie in the file, and no memory is held between runs.
+ */
+export function openSliceSession(model: InstrumentedModel, name: string): Promise<InferenceSession> {
+  return createSession(model, name, {
+    executionProviders: ['cpu'],
+    graphOptimizationLevel: 'all',
+    enableCpuMemArena: false,
+    // Threads that wait busily for the next part would take the processor from the model itself.
+    extra: { session: { disable_prepacking: '1', intra_op: { allow_spinning: '0' } } },
+  });
+}
+
 /** Opens a session on the processor for a model without weights. */
 export async function openSmallSession(bytes: Uint8Array, name: string): Promise<InferenceSession> {
   const runtime = await loadRuntime();

@@ -66,6 +66,45 @@ export function floatData({ data, type }: Tensor): Float32Array {
   throw new HeadlightError('graph-unsupported', `The graph gives ${type} where floating-point numbers are expected.`);
 }
 
+/** A floating-point tensor of that type from numbers in single precision. */
+export function tensorOfFloats(
+  { Tensor }: Runtime,
+  type: Tensor['type'],
+  values: Float32Array,
+  dims: readonly number[],
+): Tensor {
+  switch (type) {
+    case 'float32':
+      return new Tensor('float32', values, dims);
+    case 'float64':
+      return new Tensor('float64', Float64Array.from(values), dims);
+    case 'float16':
+      return new Tensor('float16', Uint16Array.from(values, floatToHalf), dims);
+    default:
+      throw new HeadlightError('graph-unsupported', `The graph computes with ${type}, which Headlight cannot give it.`);
+  }
+}
+
+const floatView = new Float32Array(1);
+const bitView = new Uint32Array(floatView.buffer);
+
+/** The nearest number in IEEE 754 half precision, as its 16 bits. */
+function floatToHalf(value: number): number {
+  floatView[0] = value;
+  const sign = (bitView[0] >>> 16) & 0x8000;
+  const magnitude = Math.abs(value);
+  // From half a step above the largest one on it is infinite.
+  if (!(magnitude < 65520)) {
+    return sign | (Number.isNaN(value) ? 0x7e00 : 0x7c00);
+  }
+  if (magnitude < 2 ** -14) {
+    return sign | Math.round(magnitude * 2 ** 24);
+  }
+  const exponent = Math.floor(Math.log2(magnitude));
+  // Rounding up to the next power of two carries into the exponent's bits.
+  return sign | (((exponent + 15) << 10) + Math.round((magnitude / 2 ** exponent - 1) * 1024));
+}
+
 /** IEEE 754 half precision, from its 16 bits. */
 export function halfToFloat(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;

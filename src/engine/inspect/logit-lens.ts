@@ -1,0 +1,112 @@
+import { HeadlightError } from '../../protocol/errors';
+import type { LensCell, LensParams, LogitLens } from '../../protocol/stages';
+import type { Tokenizer } from '../model/tokenizer';
+import type { Anatomy, KeptPass } from '../runtime/anatomy';
+import { floatData } from '../runtime/tensors';
+import { logSumExp } from '../sampling/softmax';
+import { type Cancellation, pauseUnlessCancelled } from './cancellation';
+
+/** Numbers that are in memory at a time: 32 MB, or a hundred rows of a vocabulary of 80,000. */
+const LOGITS_AT_ONCE = 8_000_000;
+
+/**
+ * The logit lens (nostalgebraist 2020): W_U · norm_f(h_l) for the residual stream h_l before the first layer and after
+ * each, with the model's own final norm, its bias included, and the model's own head.
+ */
+export async function logitLens(
+  anatomy: Anatomy,
+  pass: KeptPass,
+  tokenizer: Tokenizer,
+  { positions, limit }: LensParams,
+  cancellation?: Cancellation,
+): Promise<LogitLens> {
+  const length = pass.ids.length;
+  if (!(positions.from >= 0 && positions.from < positions.to && positions.to <= length)) {
+    throw new HeadlightError('argument-invalid', `The lens was asked for tokens that the passage of ${length} lacks.`);
+  }
+  const count = positions.to - positions.from;
+  const depths = pass.stream.map((tensor) => floatData(tensor));
+  if (depths.length === 0) {
+    throw new HeadlightError('graph-unsupported', 'The residual stream was not found in this graph.');
+  }
+  const width = depths[0].length / length;
+  const rowsAtOnce = Math.max(1, Math.floor(LOGITS_AT_ONCE / tokenizer.vocabSize));
+  const cells: LensCell[] = [];
+  for (let first = 0; first < depths.length * count; first += rowsAtOnce) {
+    await pauseUnlessCancelled(cancellation);
+    const rows = Math.min(rowsAtOnce, depths.length * count - first);
+    const stacked = new Float32Array(rows * width);
+    const positionOf = (row: number) => positions.from + ((first + row) % count);
+    for (let row = 0; row < rows; row++) {
+      const from = positionOf(row) * width;
+      stacked.set(depths[Math.floor((first + row) / count)].subarray(from, from + width), row * width);
+    }
+    const logits = await anatomy.unembed(pass, await anatomy.norm(pass, stacked));
+    const vocabSize = logits.length / rows;
+    for (let row = 0; row < rows; row++) {
+      const next = positionOf(row) + 1;
+      cells.push(
+        readCell(
+          logits.subarray(row * vocabSize, (row + 1) * vocabSize),
+          next < length ? pass.ids[next] : null,
+          limit,
+          tokenizer,
+        ),
+      );
+    }
+  }
+  return { positions, rows: depths.map((_, depth) => cells.slice(depth * count, (depth + 1) * count)) };
+}
+
+function readCell(logits: Float32Array, next: number | null, limit: number, tokenizer: Tokenizer): LensCell {
+  const total = logSumExp(logits);
+  const probability = (id: number) => Math.exp(logits[id] - total);
+  return {
+    tokens: largest(logits, limit).map((id) => ({
+      id,
+      text: tokenizer.textOf(id),
+      bytes: [...tokenizer.bytesOf(id)],
+      probability: probability(id),
+    })),
+    actual:
+      next === null
+        ? null
+        : {
+            probability: probability(next),
+            rank: rankOf(logits, next),
+          },
+  };
+}
+
+/** From 1; ties share the better rank. */
+function rankOf(logits: Float32Array, id: number): number {
+  const own = logits[id];
+  let rank = 1;
+  for (let other = 0; other < logits.length; other++) {
+    if (logits[other] > own) {
+      rank++;
+    }
+  }
+  return rank;
+}
+
+/** The ids of the largest logits, largest first, equal ones by lower id. */
+function largest(logits: Float32Array, count: number): number[] {
+  const best: number[] = [];
+  let least = Number.NEGATIVE_INFINITY;
+  for (let id = 0; id < logits.length; id++) {
+    const logit = logits[id];
+    if (logit > least || best.length < count) {
+      let place = best.length;
+      while (place > 0 && logit > logits[best[place - 1]]) {
+        place--;
+      }
+      best.splice(place, 0, id);
+      if (best.length > count) {
+        best.length = count;
+      }
+      least = best.length === count ? logits[best[count - 1]] : Number.NEGATIVE_INFINITY;
+    }
+  }
+  return best;
+}

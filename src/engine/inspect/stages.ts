@@ -1,0 +1,123 @@
+import type { OfTrace } from '../../protocol/engine';
+import { HeadlightError } from '../../protocol/errors';
+import type {
+  ActiveNeurons,
+  Attribution,
+  AttributionParams,
+  HeadStepMatrix,
+  HeadStepParams,
+  LensParams,
+  LogitLens,
+  NeuronsParams,
+  SamplerSteps,
+  SamplerStepsParams,
+  StreamNorms,
+  TokenParams,
+  TrainingParams,
+  TrainingView,
+  Vocabularies,
+  WordMerges,
+  WorkedRow,
+  WorkedRowParams,
+} from '../../protocol/stages';
+import type { TokenReading } from '../../protocol/trace';
+import type { Tokenizer } from '../model/tokenizer';
+import type { KeptPass } from '../runtime/anatomy';
+import type { Decoder } from '../runtime/decoder';
+import { sampleStepByStep } from '../sampling/sampler-steps';
+import { activeNeurons } from './active-neurons';
+import { headStep, workedRow } from './attention-steps';
+import { attributeLogits } from './attribution';
+import type { Cancellation } from './cancellation';
+import { logitLens } from './logit-lens';
+import { streamNorms } from './stream-norms';
+import { trainingView } from './training-view';
+import { type PassageIds, vocabularies, wordMerges } from './word-merges';
+
+/** What the stages need of a trace that is kept. */
+export interface StagedTrace extends KeptPass {
+  /** What the run made of each token. */
+  readonly tokens: readonly TokenReading[];
+  /** [N]: all tokens of the text, also those beyond the context. */
+  readonly wholeText: Uint32Array;
+  /** [V], what the model predicts after the last token. */
+  readonly lastLogits: Float32Array;
+  /** [T, T] after the softmax. */
+  readonly weights: (layer: number, head: number) => Promise<Float32Array>;
+}
+
+/** Answers questions about the stages between a text and its next token. */
+export class Stages {
+  constructor(
+    private readonly decoder: Decoder,
+    private readonly tokenizer: Tokenizer,
+    private readonly contextLength: number,
+    private readonly find: (traceId: number) => StagedTrace,
+  ) {}
+
+  /** One step of a head's attention over a window. */
+  async headStep(params: HeadStepParams): Promise<HeadStepMatrix> {
+    const trace = this.find(params.traceId);
+    for (const { from, to } of [params.queries, params.keys]) {
+      if (!(from >= 0 && from < to && to <= trace.ids.length)) {
+        throw new HeadlightError('argument-invalid', 'The window of the attention matrix is not within the passage.');
+      }
+    }
+    const weights = await trace.weights(params.layer, params.head);
+    return headStep(this.decoder.anatomy, trace, weights, params);
+  }
+
+  /** How one query reads, in numbers. */
+  async workedRow(params: WorkedRowParams): Promise<WorkedRow> {
+    const trace = this.find(params.traceId);
+    return workedRow(this.decoder.anatomy, trace, await trace.weights(params.layer, params.head), params);
+  }
+
+  lens(params: LensParams, cancellation?: Cancellation): Promise<LogitLens> {
+    return logitLens(this.decoder.anatomy, this.find(params.traceId), this.tokenizer, params, cancellation);
+  }
+
+  attribution(params: AttributionParams, cancellation?: Cancellation): Promise<Attribution> {
+    return attributeLogits(this.decoder.anatomy, this.find(params.traceId), this.tokenizer, params, cancellation);
+  }
+
+  streamNorms({ traceId }: OfTrace, cancellation?: Cancellation): Promise<StreamNorms> {
+    return streamNorms(this.decoder.anatomy, this.find(traceId), cancellation);
+  }
+
+  training({ traceId, stride }: TrainingParams, cancellation?: Cancellation): Promise<TrainingView> {
+    const { wholeText, tokens } = this.find(traceId);
+    // A text that fits the context was scored by the trace's own run.
+    const known =
+      wholeText.length === tokens.length ? tokens.map(({ surprisal }) => (surprisal ?? 0) * Math.LN2) : null;
+    const { decoder, tokenizer, contextLength } = this;
+    return trainingView({ decoder, tokenizer, ids: wholeText, known, contextLength, stride }, cancellation);
+  }
+
+  wordMerges({ traceId, token }: TokenParams): Promise<WordMerges> {
+    return wordMerges(this.tokenizer, passageIds(this.find(traceId)), token);
+  }
+
+  vocabularies({ traceId }: OfTrace): Promise<Vocabularies> {
+    return vocabularies(this.tokenizer, passageIds(this.find(traceId)));
+  }
+
+  neurons(params: NeuronsParams): Promise<ActiveNeurons> {
+    return activeNeurons(this.decoder.anatomy, this.find(params.traceId), params);
+  }
+
+  samplerSteps({ traceId, sampler, limit }: SamplerStepsParams): SamplerSteps {
+    const { lastLogits } = this.find(traceId);
+    const steps = sampleStepByStep(lastLogits, sampler, limit);
+    const rows = steps.rows.map((row) => ({
+      ...row,
+      text: this.tokenizer.textOf(row.id),
+      bytes: [...this.tokenizer.bytesOf(row.id)],
+    }));
+    return { ...steps, rows, vocabSize: lastLogits.length };
+  }
+}
+
+function passageIds({ ids, tokens }: StagedTrace): PassageIds {
+  return { ids, added: tokens.filter(({ added }) => added).length };
+}

@@ -1,0 +1,460 @@
+import type { InferenceSession, Tensor } from 'onnxruntime-node';
+import { HeadlightError } from '../../protocol/errors';
+import type { DecoderConfig } from '../model/config';
+import type { GraphAnalysis } from '../onnx/analysis';
+import { type AttentionSite, entryNode } from '../onnx/attention';
+import type { DataType } from '../onnx/data-type';
+import { readModel } from '../onnx/graph';
+import { findLayerParts, type LayerParts, type Neurons } from '../onnx/layer-parts';
+import { ModelFile } from '../onnx/model-file';
+import { isHeadwiseSite } from '../onnx/replay-graph';
+import { scorePath } from '../onnx/score-path';
+import type { Signature } from '../onnx/signature';
+import { sliceModel } from '../onnx/slice';
+import { Topology } from '../onnx/topology';
+import { findUnembedding, type Unembedding } from '../onnx/unembedding';
+import { buildFeeds, type Feeds } from './feeds';
+import { firstLine, openSliceSession, type Runtime } from './providers';
+import { dataTypeOf, floatData, tensorOfFloats } from './tensors';
+
+/** What a run leaves behind for the stages. */
+export interface KeptPass {
+  /** [T] */
+  readonly ids: Uint32Array;
+  /** L + 1 times [1, T, D] in the graph's own type: the embeddings' sum, then the stream after each block. */
+  readonly stream: readonly Tensor[];
+}
+
+/** Names of the tensors that the stages are made of, as the analysis of the graph found them. */
+export interface AnatomyPlan {
+  /** By layer; null where the layer's attention is not open. */
+  readonly sites: readonly (AttentionSite | null)[];
+  /** By layer; null where what the block adds to the stream could not be told apart. */
+  readonly parts: readonly (LayerParts | null)[];
+  readonly unembedding: Unembedding | null;
+}
+
+export function planAnatomy({ topology, layers, stream, signature: { logits } }: GraphAnalysis): AnatomyPlan {
+  const tensors = stream.found ? stream.tensors : [];
+  return {
+    sites: layers.map((layer) => (layer.kind === 'decomposed' ? layer.site : null)),
+    parts: layers.map((layer, index) =>
+      stream.found ? findLayerParts(topology, tensors[index], tensors[index + 1], entryNode(layer)) : null,
+    ),
+    unembedding: stream.found ? findUnembedding(topology, tensors.at(-1)!, logits) : null,
+  };
+}
+
+/** What goes through one layer. All but the stream's additions are as the attention's own nodes have it. */
+export interface LayerTensors {
+  /** [H, T, d] */
+  readonly queries: Float32Array;
+  /** [H or fewer, T, d] */
+  readonly keys: Float32Array;
+  /** [H or fewer, T, d] */
+  readonly values: Float32Array;
+  /** [H, T, d]: the values mixed by the weights. */
+  readonly context: Float32Array;
+  /** Numbers of a query's or key's vector, and of a value's. */
+  readonly headDim: number;
+  readonly valueDim: number;
+  /** Heads that have keys and values of their own in these tensors. */
+  readonly keyHeads: number;
+  readonly valueHeads: number;
+}
+
+/** What one block adds to the stream, [T, D] each. */
+export interface LayerAdditions {
+  readonly attention: Float32Array;
+  readonly feedForward: Float32Array;
+}
+
+/** The scores of one head on their way into the softmax. */
+export interface HeadScores {
+  /** [T, T]: the product of queries and keys, as the graph multiplies them. */
+  readonly product: Float32Array;
+  /** [T, T]: scaled, and whatever else the model does to them before it masks. */
+  readonly scores: Float32Array;
+  /** [T, T]: what the softmax reads. */
+  readonly masked: Float32Array;
+}
+
+/** The hidden layer of a feed-forward. */
+export interface NeuronTensors {
+  /** [T, F] */
+  readonly activations: Float32Array;
+  /** [T, F] each. */
+  readonly projections: readonly Float32Array[];
+  readonly width: number;
+  readonly activation: Neurons['activation'];
+}
+
+export interface AnatomyOptions {
+  readonly runtime: Runtime;
+  readonly graphFile: string;
+  readonly config: DecoderConfig;
+  readonly signature: Signature;
+  readonly plan: AnatomyPlan;
+}
+
+interface OpenedSlice {
+  readonly session: InferenceSession;
+  readonly ownInputs: readonly string[];
+}
+
+/** Below every score that has any weight left after the softmax in single precision: e^−104 is 0. */
+const MASKED_BELOW = -104;
+
+/**
+ * What happens inside the layers, by running parts of the model's own graph on the residual stream that a pass left
+ * behind. A part is opened when it is first asked for; its weights stay in the model's file.
+ */
+export class Anatomy {
+  private readonly slices = new Map<string, Promise<OpenedSlice>>();
+  private newestLayer: { readonly pass: KeptPass; readonly layer: number; readonly tensors: LayerRun } | null = null;
+
+  constructor(private readonly options: AnatomyOptions) {}
+
+  get plan(): AnatomyPlan {
+    return this.options.plan;
+  }
+
+  /** Heads of a layer that have keys and values of their own. */
+  get keyValueHeads(): number {
+    return this.options.config.kvHeads;
+  }
+
+  /** Query heads that share one key/value head. */
+  get queryHeadsPerKeyHead(): number {
+    return this.options.config.heads / this.options.config.kvHeads;
+  }
+
+  /** @throws HeadlightError `graph-unsupported` where the layer's attention is not open */
+  async layer(pass: KeptPass, layer: number): Promise<LayerTensors> {
+    const site = this.siteOf(layer);
+    const run = await this.runLayer(pass, layer);
+    const { heads } = this.options.config;
+    const length = pass.ids.length;
+    const [queries, keys, values, context] = [
+      site.queries,
+      site.keysTransposed,
+      site.values,
+      site.contextNode.outputs[0],
+    ].map((name) => run.get(name)!);
+    const headDim = queries.dims.at(-1)!;
+    const valueDim = values.dims.at(-1)!;
+    if (
+      !endsWith(queries, [heads, length, headDim]) ||
+      !endsWith(context, [heads, length, valueDim]) ||
+      !isHeadByHead(site)
+    ) {
+      throw unsupported(`Layer ${layer} does not hand its queries and values out head by head.`);
+    }
+    return {
+      queries: floatData(queries),
+      keys: endsTransposed(site) ? transposed(floatData(keys), headDim, length) : floatData(keys),
+      values: floatData(values),
+      context: floatData(context),
+      headDim,
+      valueDim,
+      keyHeads: keys.size / (length * headDim),
+      valueHeads: values.size / (length * valueDim),
+    };
+  }
+
+  /** The scores of one head, by the layer's own nodes on its queries and keys. */
+  async headScores(pass: KeptPass, layer: number, head: number): Promise<HeadScores> {
+    const site = this.siteOf(layer);
+    const run = await this.runLayer(pass, layer);
+    const path = scorePath(site);
+    const length = pass.ids.length;
+    const cells = length * length;
+    const queries = run.get(site.queries)!;
+    const keys = run.get(site.keysTransposed)!;
+    const from = new Map([queries, keys].map((tensor, at) => [at === 0 ? site.queries : site.keysTransposed, tensor]));
+    const slice = await this.open(`scores ${layer}`, from, path);
+    const part = (tensor: Tensor) => (isHeadwiseSite(site) ? this.ofHead(tensor, head) : tensor);
+    const given = { [site.queries]: part(queries), [site.keysTransposed]: part(keys) };
+    const results = await this.run(slice, pass, given, path);
+    const tensors = path.map((name) => {
+      const data = floatData(results[name]);
+      // Where all heads were computed, or a bias of each head made maps for all, the head's own is in its place.
+      return data.length === cells ? data : data.subarray(head * cells, (head + 1) * cells);
+    });
+    const maskedAt = tensors.findIndex((scores) => isMasked(scores, length));
+    return {
+      product: tensors[0],
+      scores: tensors[maskedAt < 1 ? tensors.length - 1 : maskedAt - 1],
+      masked: tensors.at(-1)!,
+    };
+  }
+
+  /** @throws HeadlightError `graph-unsupported` where the block's additions could not be told apart */
+  async additions(pass: KeptPass, layer: number): Promise<LayerAdditions> {
+    const parts = this.partsOf(layer);
+    const run = await this.runLayer(pass, layer);
+    const total = (names: readonly string[]) => {
+      const [first, ...others] = names.map((name) => floatData(run.get(name)!));
+      return others.reduce((sum, more) => sum.map((value, at) => value + more[at]), first ?? new Float32Array());
+    };
+    return { attention: total(parts.attention), feedForward: total(parts.feedForward) };
+  }
+
+  /** Null where the feed-forward has no hidden layer that could be found. */
+  async neurons(pass: KeptPass, layer: number): Promise<NeuronTensors | null> {
+    const { neurons, before } = this.partsOf(layer);
+    if (neurons === null) {
+      return null;
+    }
+    // A part of its own: where the inside of an activation is handed out, its operators are not run as one.
+    const names = [neurons.activations, ...neurons.projections];
+    const from = new Map([[before, pass.stream[layer]]]);
+    const slice = await this.open(`neurons ${layer}`, from, names);
+    const run = await this.run(slice, pass, Object.fromEntries(from), names);
+    const activations = run[neurons.activations];
+    return {
+      activations: floatData(activations),
+      projections: neurons.projections.map((name) => floatData(run[name])),
+      width: activations.dims.at(-1)!,
+      activation: neurons.activation,
+    };
+  }
+
+  /**
+   * What each head of a layer adds to the stream at one position, [H + 1, D]: by the layer's own output projection of
+   * that head's mix alone. The last row is what is added without any head: the projection's bias.
+   */
+  async headAdditions(pass: KeptPass, layer: number, position: number): Promise<Float32Array> {
+    const site = this.siteOf(layer);
+    const { attention } = this.partsOf(layer);
+    const { context, valueDim } = await this.layer(pass, layer);
+    const { heads, hiddenSize } = this.options.config;
+    const length = pass.ids.length;
+    const mixed = (await this.runLayer(pass, layer)).get(site.contextNode.outputs[0])!;
+    const slice = await this.open(`projection ${layer}`, new Map([[site.contextNode.outputs[0], mixed]]), attention);
+    const rows = new Float32Array((heads + 1) * hiddenSize);
+    // The projection treats every position alike: head j stands alone at position j. The sequence keeps its length,
+    // which some exports have worked into the shapes.
+    for (let first = 0; first <= heads; first += length) {
+      const alone = new Float32Array(context.length);
+      for (let head = first; head < Math.min(heads, first + length); head++) {
+        const from = (head * length + position) * valueDim;
+        alone.set(context.subarray(from, from + valueDim), (head * length + head - first) * valueDim);
+      }
+      const feed = tensorOfFloats(this.options.runtime, mixed.type, alone, mixed.dims);
+      const results = await this.run(slice, pass, { [site.contextNode.outputs[0]]: feed }, attention);
+      const count = Math.min(length, heads + 1 - first);
+      for (const name of attention) {
+        const added = floatData(results[name]);
+        for (let at = 0; at < count * hiddenSize; at++) {
+          rows[first * hiddenSize + at] += added[at];
+        }
+      }
+    }
+    const bias = rows.subarray(heads * hiddenSize);
+    for (let at = 0; at < heads * hiddenSize; at++) {
+      rows[at] -= bias[at % hiddenSize];
+    }
+    return rows;
+  }
+
+  /**
+   * The final norm of rows of the stream, by the model's own nodes.
+   *
+   * @param rows [R, D]
+   * @returns [R, D]
+   */
+  async norm(pass: KeptPass, rows: Float32Array): Promise<Float32Array> {
+    const { stream, normed } = this.unembedding;
+    const slice = await this.open('norm', new Map([[stream, pass.stream[0]]]), [normed]);
+    return floatData((await this.run(slice, pass, { [stream]: this.asRows(pass, rows) }, [normed]))[normed]);
+  }
+
+  /**
+   * The logits of rows that have passed the final norm, by the model's own head.
+   *
+   * @param rows [R, D]
+   * @returns [R, V]
+   */
+  async unembed(pass: KeptPass, rows: Float32Array): Promise<Float32Array> {
+    const { normed, logits } = this.unembedding;
+    const slice = await this.open('head', new Map([[normed, pass.stream[0]]]), [logits]);
+    return floatData((await this.run(slice, pass, { [normed]: this.asRows(pass, rows) }, [logits]))[logits]);
+  }
+
+  /** Whether logits are the head's product, without a function after it. */
+  get isUnembeddingLinear(): boolean {
+    return this.unembedding.linear;
+  }
+
+  async dispose(): Promise<void> {
+    const opened = await Promise.allSettled(this.slices.values());
+    this.slices.clear();
+    this.newestLayer = null;
+    await Promise.all(opened.map((slice) => (slice.status === 'fulfilled' ? slice.value.session.release() : null)));
+  }
+
+  /** Everything of one layer that a stage may show, computed from the stream before it. */
+  private async runLayer(pass: KeptPass, layer: number): Promise<LayerRun> {
+    if (this.newestLayer?.pass === pass && this.newestLayer.layer === layer) {
+      return this.newestLayer.tensors;
+    }
+    const site = this.plan.sites[layer] ?? null;
+    const parts = this.plan.parts[layer] ?? null;
+    const wanted = new Set([
+      ...(site === null ? [] : [site.queries, site.keysTransposed, site.values, site.contextNode.outputs[0]]),
+      ...(parts === null ? [] : [...parts.attention, ...parts.feedForward]),
+    ]);
+    const before = parts?.before;
+    const stream = pass.stream[layer];
+    const from = new Map(before === undefined || stream === undefined ? [] : [[before, stream]]);
+    const slice = await this.open(`layer ${layer}`, from, [...wanted]);
+    const results = await this.run(slice, pass, Object.fromEntries(from), [...wanted]);
+    const tensors = new Map(Object.entries(results));
+    this.newestLayer = { pass, layer, tensors };
+    return tensors;
+  }
+
+  private open(key: string, from: ReadonlyMap<string, Tensor>, to: readonly string[]): Promise<OpenedSlice> {
+    const known = this.slices.get(key);
+    if (known !== undefined) {
+      return known;
+    }
+    const types = new Map<string, DataType>([...from].map(([name, tensor]) => [name, dataTypeOf(tensor)]));
+    const opening = this.cut(types, to);
+    this.slices.set(key, opening);
+    opening.catch(() => this.slices.delete(key));
+    return opening;
+  }
+
+  private async cut(from: ReadonlyMap<string, DataType>, to: readonly string[]): Promise<OpenedSlice> {
+    const { graphFile } = this.options;
+    const file = ModelFile.open(graphFile);
+    try {
+      const slice = sliceModel(new Topology(readModel(file)), { from, to });
+      return { session: await openSliceSession(slice, graphFile), ownInputs: slice.ownInputs };
+    } finally {
+      file.close();
+    }
+  }
+
+  private async run(
+    { session, ownInputs }: OpenedSlice,
+    { ids }: KeptPass,
+    given: Feeds,
+    fetch: readonly string[],
+  ): Promise<Readonly<Record<string, Tensor>>> {
+    const { runtime, signature, config } = this.options;
+    const own = ownInputs.length === 0 ? {} : buildFeeds(runtime, signature, config, ids);
+    const feeds = { ...Object.fromEntries(ownInputs.map((name) => [name, own[name]])), ...given };
+    try {
+      return await session.run(feeds, [...fetch]);
+    } catch (cause) {
+      throw new HeadlightError(
+        'graph-unsupported',
+        `This part of the model does not run apart from the rest (${firstLine(cause)}).`,
+        { cause },
+      );
+    }
+  }
+
+  /** [1, R, D] in the type of the stream. */
+  private asRows({ stream: [{ type, dims }] }: KeptPass, rows: Float32Array): Tensor {
+    const width = dims.at(-1)!;
+    return tensorOfFloats(this.options.runtime, type, rows, [1, rows.length / width, width]);
+  }
+
+  /** The head's part of queries or keys that have the heads on their third axis from the end. */
+  private ofHead(tensor: Tensor, head: number): Tensor {
+    const axis = tensor.dims.length - 3;
+    const count = tensor.dims[axis];
+    if (count === 1) {
+      return tensor;
+    }
+    const size = tensor.size / count;
+    const part = (tensor.data as Float32Array).subarray(head * size, (head + 1) * size);
+    return new this.options.runtime.Tensor(tensor.type as 'float32', part, tensor.dims.with(axis, 1));
+  }
+
+  private get unembedding(): Unembedding {
+    const { unembedding } = this.plan;
+    if (unembedding === null) {
+      throw unsupported('What turns the residual stream into logits was not found in this graph.');
+    }
+    return unembedding;
+  }
+
+  private siteOf(layer: number): AttentionSite {
+    const site = this.plan.sites[this.checked(layer)];
+    if (site === null) {
+      throw unsupported(`The attention of layer ${layer} is one operator, whose steps the graph does not hold.`);
+    }
+    return site;
+  }
+
+  private partsOf(layer: number): LayerParts {
+    const parts = this.plan.parts[this.checked(layer)];
+    if (parts === null) {
+      throw unsupported(`What layer ${layer} adds to the residual stream could not be told apart in this graph.`);
+    }
+    return parts;
+  }
+
+  private checked(layer: number): number {
+    if (!Number.isInteger(layer) || layer < 0 || layer >= this.plan.sites.length) {
+      throw new HeadlightError(
+        'argument-invalid',
+        `There is no layer ${layer}; the model has ${this.plan.sites.length}.`,
+      );
+    }
+    return layer;
+  }
+}
+
+type LayerRun = ReadonlyMap<string, Tensor>;
+
+/** An Einsum may have its axes in any order. */
+function isHeadByHead({ scoreNode, contextNode }: AttentionSite): boolean {
+  return scoreNode.opType !== 'Einsum' && contextNode.opType !== 'Einsum';
+}
+
+/** Whether the product reads the keys with their tokens on the last axis. */
+function endsTransposed({ scoreNode }: AttentionSite): boolean {
+  return (scoreNode.attributes.get('transB')?.value ?? 0) === 0;
+}
+
+function endsWith({ dims, size }: Tensor, end: readonly number[]): boolean {
+  return (
+    size === end.reduce((product, dim) => product * dim, 1) && end.every((dim, at) => dims.at(at - end.length) === dim)
+  );
+}
+
+/** [N, rows, columns] → [N, columns, rows] */
+function transposed(values: Float32Array, rows: number, columns: number): Float32Array {
+  return values.map((_, at) => {
+    const start = at - (at % (rows * columns));
+    const inner = at - start;
+    return values[start + (inner % rows) * columns + Math.floor(inner / rows)];
+  });
+}
+
+/** Whether nothing above the diagonal can have any weight. */
+function isMasked(scores: Float32Array, length: number): boolean {
+  for (let query = 0; query + 1 < length; query++) {
+    const row = scores.subarray(query * length, (query + 1) * length);
+    let largest = Number.NEGATIVE_INFINITY;
+    for (let key = 0; key <= query; key++) {
+      largest = Math.max(largest, row[key]);
+    }
+    for (let key = query + 1; key < length; key++) {
+      if (!(row[key] - largest < MASKED_BELOW)) {
+        return false;
+      }
+    }
+  }
+  return length > 1;
+}
+
+function unsupported(message: string): HeadlightError {
+  return new HeadlightError('graph-unsupported', message);
+}

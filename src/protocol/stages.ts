@@ -1,0 +1,313 @@
+import { RequestType } from 'vscode-jsonrpc';
+import type { HeadMatrixParams, OfTrace } from './engine';
+import type { HeadMatrix, SamplerSettings, TokenRange } from './trace';
+
+/**
+ * Questions about the stages between a text and its next token. Each is answered from what the trace's run left behind,
+ * by running the part of the model's own graph that it is about.
+ */
+
+/**
+ * The steps of a head's attention: the scores of queries and keys as the model scales them; the same with the mask; the
+ * weights after the softmax; each weight times the Euclidean norm of the value that it brings.
+ */
+export type AttentionStep = 'scores' | 'masked' | 'weights' | 'weighted';
+
+export interface HeadStepParams extends HeadMatrixParams {
+  readonly step: AttentionStep;
+}
+
+/**
+ * One step of one head over a window of the T × T matrix. `weights` holds the numbers of that step; NaN stands for what
+ * the mask took out. Grouped cells of scores are means over their pairs, those of weights as in `HeadMatrix`.
+ */
+export interface HeadStepMatrix extends HeadMatrix {
+  readonly step: AttentionStep;
+  /** The largest magnitude in the whole T × T matrix: the end of its colour scale. */
+  readonly extent: number;
+}
+
+export interface WorkedRowParams extends OfTrace {
+  readonly layer: number;
+  readonly head: number;
+  readonly query: number;
+  /** This key is worked out too, whatever its weight. */
+  readonly key: number | null;
+  /** So many keys of the largest weight are worked out. */
+  readonly limit: number;
+}
+
+/** One key of a worked row. */
+export interface WorkedKey {
+  readonly key: number;
+  /** q·k, as the graph multiplies them. */
+  readonly product: number;
+  /** After the scale, and after whatever else the model does to scores before it masks. */
+  readonly score: number;
+  /** Null where the mask took it out. */
+  readonly masked: number | null;
+  readonly weight: number;
+  /** ‖v‖ */
+  readonly valueNorm: number;
+  /** [d] */
+  readonly keyVector: Float32Array;
+  /** [d of the values] */
+  readonly valueVector: Float32Array;
+}
+
+/** How one query token reads from others in one head, in numbers. */
+export interface WorkedRow {
+  readonly layer: number;
+  readonly head: number;
+  readonly query: number;
+  /** Of the layer's key/value heads, the one that this query head shares with its group. */
+  readonly kvHead: number;
+  readonly kvHeads: number;
+  /** What one product is multiplied by to be its score; null where the model does more than that. */
+  readonly scale: number | null;
+  /** [d] */
+  readonly queryVector: Float32Array;
+  /** Largest weight first. */
+  readonly keys: readonly WorkedKey[];
+  /** The keys that are not among these, and their weight together. */
+  readonly otherKeys: number;
+  readonly otherWeight: number;
+  /** [d of the values]: the sum of weight × value over all keys. */
+  readonly mixed: Float32Array;
+}
+
+export interface LensParams extends OfTrace {
+  readonly positions: TokenRange;
+  /** Candidates of each cell. */
+  readonly limit: number;
+}
+
+/** A token of the vocabulary. */
+export interface NamedToken {
+  readonly id: number;
+  /** Its bytes as text; U+FFFD stands for bytes that are not a whole character. */
+  readonly text: string;
+  readonly bytes: readonly number[];
+}
+
+/** A token that the lens reads off, or that is pushed up or down. */
+export interface LensToken extends NamedToken {
+  readonly probability: number;
+}
+
+/** What the residual stream at one depth and position says about the next token. */
+export interface LensCell {
+  /** Most probable first. */
+  readonly tokens: readonly LensToken[];
+  /** The token that really follows: its probability and rank (from 1). Null at the last position. */
+  readonly actual: { readonly probability: number; readonly rank: number } | null;
+}
+
+/** The logit lens: the model's own final norm and head on the residual stream before the first layer and after each. */
+export interface LogitLens {
+  readonly positions: TokenRange;
+  /** L + 1 rows of as many cells as there are positions. The first is the embeddings' sum, the last the model's own prediction. */
+  readonly rows: readonly (readonly LensCell[])[];
+}
+
+export interface AttributionParams extends OfTrace {
+  /** The token at which the prediction is made. */
+  readonly position: number;
+  /** Token ids: how much was `target` pushed against `against`? */
+  readonly target: number;
+  readonly against: number;
+}
+
+/** What pushed. `layer` and `head` count from 0. */
+export type AttributionSource =
+  | { readonly kind: 'embedding' }
+  | { readonly kind: 'head'; readonly layer: number; readonly head: number }
+  /** A whole layer's attention: where its heads cannot be told apart, or the bias of its output projection. */
+  | { readonly kind: 'attention'; readonly layer: number }
+  | { readonly kind: 'attention-bias'; readonly layer: number }
+  | { readonly kind: 'feed-forward'; readonly layer: number }
+  /** The biases of the final norm and the head. */
+  | { readonly kind: 'final-bias' };
+
+/** Direct logit attribution: logit(target) − logit(against), split into what each part of the model added to it. */
+export interface Attribution {
+  readonly position: number;
+  readonly target: LensToken;
+  readonly against: LensToken;
+  /** logit(target) − logit(against), by the run itself. */
+  readonly difference: number;
+  /** They add up to the difference. */
+  readonly parts: readonly { readonly source: AttributionSource; readonly value: number }[];
+}
+
+/** Euclidean norms of the residual stream and of what is added to it, by token. */
+export interface StreamNorms {
+  readonly layers: number;
+  readonly length: number;
+  /** [L + 1, T]: before the first layer and after each. */
+  readonly stream: Float32Array;
+  /** [L, T] */
+  readonly attention: Float32Array;
+  /** [L, T] */
+  readonly feedForward: Float32Array;
+}
+
+export interface TrainingParams extends OfTrace {
+  /** Tokens that a window is ahead of the one before it, for a text that is longer than the context. */
+  readonly stride: number;
+}
+
+/** One token of the text as a model is trained on it. */
+export interface TrainingRow {
+  /** Position of the input token in the text. */
+  readonly position: number;
+  /** The token that is read, and the one that is to follow. */
+  readonly input: NamedToken;
+  readonly target: NamedToken;
+  /** The target's probability; its loss is −ln of it, in nats. */
+  readonly probability: number;
+  readonly loss: number;
+  /** Tokens that stood before the target in its window. */
+  readonly context: number;
+}
+
+/** A text as training data. */
+export interface TrainingView {
+  readonly tokens: number;
+  readonly windows: number;
+  readonly stride: number;
+  /** The first rows of all; the sums below are over all of them. */
+  readonly rows: readonly TrainingRow[];
+  /** Targets that were scored: all tokens but the first. */
+  readonly scored: number;
+  /** Mean of the losses, in nats; null where nothing was scored. */
+  readonly meanLoss: number | null;
+  /** e to the mean loss. */
+  readonly perplexity: number | null;
+  /** All losses in bits, over the bytes of the scored tokens. */
+  readonly bitsPerByte: number | null;
+}
+
+export interface SamplerStepsParams extends OfTrace {
+  readonly sampler: SamplerSettings;
+  /** So many tokens are followed through the steps. */
+  readonly limit: number;
+}
+
+/** One token on its way through the sampler; null from where a rule drops it. */
+export interface SamplerStepsRow extends NamedToken {
+  readonly logit: number;
+  /** The logit over the temperature; at temperature 0, where nothing is divided, the logit itself. */
+  readonly scaled: number;
+  /** The softmax over what top-k kept. */
+  readonly afterTopK: number | null;
+  readonly afterMinP: number | null;
+  /** The sum of the probabilities so far, most probable first: what top-p looks at. */
+  readonly cumulative: number | null;
+  readonly afterTopP: number | null;
+  /** Renormalised, so that all that is kept adds up to 1. */
+  readonly final: number | null;
+}
+
+/** What the sampler did, rule by rule. */
+export interface SamplerSteps {
+  readonly rows: readonly SamplerStepsRow[];
+  /** Tokens left after each rule. */
+  readonly keptByTopK: number;
+  readonly keptByMinP: number;
+  readonly keptByTopP: number;
+  /** The probability that was left before renormalising: every final probability is divided by it. */
+  readonly mass: number;
+  readonly vocabSize: number;
+}
+
+export interface TokenParams extends OfTrace {
+  readonly token: number;
+}
+
+/** A part of a word: its bytes, and those as text with U+FFFD for bytes that are no whole character. */
+export interface WordPart {
+  readonly text: string;
+  readonly bytes: readonly number[];
+}
+
+/** How a word was merged from its bytes. */
+export interface WordMerges {
+  readonly encoding: string;
+  /** The word is the tokens from this one on, so many. */
+  readonly firstToken: number;
+  readonly tokens: number;
+  /** The single bytes first, then the parts after each merge; the last ones are the tokens. */
+  readonly steps: readonly {
+    readonly parts: readonly WordPart[];
+    /** The part that the merge made, and its rank: the lower, the earlier. Null before the first. */
+    readonly merged: number | null;
+    readonly rank: number | null;
+  }[];
+}
+
+/** The passage under several vocabularies. */
+export interface Vocabularies {
+  readonly rows: readonly {
+    readonly name: string;
+    /** Whether it is the model's own. */
+    readonly own: boolean;
+    readonly vocabSize: number;
+    readonly count: number;
+    readonly bytesPerToken: number;
+    /** The first of them. */
+    readonly tokens: readonly NamedToken[];
+  }[];
+}
+
+export interface NeuronsParams extends TokenParams {
+  readonly layer: number;
+  readonly limit: number;
+}
+
+/** The hidden layer of a feed-forward at one token. */
+export interface ActiveNeurons {
+  readonly layer: number;
+  readonly token: number;
+  readonly width: number;
+  /** The function, as it is called. */
+  readonly activation: string;
+  /** Whether the activation is multiplied with another projection. */
+  readonly gated: boolean;
+  /** How many neurons are above 0. */
+  readonly active: number;
+  /** Largest magnitude first. */
+  readonly neurons: readonly {
+    readonly neuron: number;
+    /** Before the activation: one number, or with a gate two; none where the graph does not give one for each neuron. */
+    readonly projected: readonly number[];
+    readonly value: number;
+    /** The tokens of the passage at which it is strongest. */
+    readonly exciting: readonly { readonly position: number; readonly value: number }[];
+  }[];
+}
+
+export const HeadStepRequest = new RequestType<HeadStepParams, HeadStepMatrix, unknown>('trace/headStep');
+export const WorkedRowRequest = new RequestType<WorkedRowParams, WorkedRow, unknown>('trace/workedRow');
+export const LensRequest = new RequestType<LensParams, LogitLens, unknown>('trace/lens');
+export const AttributionRequest = new RequestType<AttributionParams, Attribution, unknown>('trace/attribution');
+export const StreamNormsRequest = new RequestType<OfTrace, StreamNorms, unknown>('trace/streamNorms');
+export const TrainingRequest = new RequestType<TrainingParams, TrainingView, unknown>('trace/training');
+export const SamplerStepsRequest = new RequestType<SamplerStepsParams, SamplerSteps, unknown>('trace/samplerSteps');
+export const WordMergesRequest = new RequestType<TokenParams, WordMerges, unknown>('trace/wordMerges');
+export const VocabulariesRequest = new RequestType<OfTrace, Vocabularies, unknown>('trace/vocabularies');
+export const NeuronsRequest = new RequestType<NeuronsParams, ActiveNeurons, unknown>('trace/neurons');
+
+/** All of them, for who hands questions on. */
+export const STAGE_REQUESTS = [
+  HeadStepRequest,
+  WorkedRowRequest,
+  LensRequest,
+  AttributionRequest,
+  StreamNormsRequest,
+  TrainingRequest,
+  SamplerStepsRequest,
+  WordMergesRequest,
+  VocabulariesRequest,
+  NeuronsRequest,
+] as const;
