@@ -5,6 +5,7 @@ import { type CommandLine, parseCommandLine, USAGE } from './cli/command-line';
 import { findModel } from './cli/models';
 import { renderPage } from './cli/page';
 import { jsonReport } from './cli/report';
+import { showStage } from './cli/stage';
 import { writeTensors } from './cli/tensor-files';
 import { Inspector } from './engine/inspect/inspector';
 import { HeadlightError } from './protocol/errors';
@@ -25,6 +26,10 @@ async function main(): Promise<void> {
   try {
     const trace = await (typeof input === 'string' ? inspector.trace(input) : inspector.traceIds(input));
     const { id: traceId } = trace;
+    if (commandLine.stage !== undefined) {
+      process.stdout.write(await showStage(inspector, trace, commandLine, commandLine.stage));
+      return;
+    }
     if (commandLine.tensors !== null) {
       await writeTensors(inspector, trace, commandLine.tensors);
     }

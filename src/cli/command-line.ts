@@ -14,7 +14,32 @@ export interface CommandLine {
   readonly json: boolean;
   /** The folder that NumPy files are written to, or null. */
   readonly tensors: string | null;
+  /** Shows this stage instead of the whole. */
+  readonly stage?: StageChoice;
 }
+
+/** A stage, and which part of it. */
+export interface StageChoice {
+  readonly name: StageName;
+  readonly layer: number;
+  readonly head: number;
+  /** Null is the last token. */
+  readonly token: number | null;
+  readonly stride: number | null;
+}
+
+export const STAGES = [
+  'tokens',
+  'attention',
+  'stream',
+  'feed-forward',
+  'lens',
+  'attribution',
+  'sampler',
+  'training',
+] as const;
+
+export type StageName = (typeof STAGES)[number];
 
 export type Input =
   | { readonly kind: 'text'; readonly text: string }
@@ -39,7 +64,12 @@ Shows what a language model makes of a text: its tokens, what it would write nex
   --top-p N        keeps the most probable tokens that reach the probability N together (default 1, all)
   --min-p N        keeps what has N times the largest probability or more (default 0, all)
   --json           one JSON object instead of a page
-  --tensors DIR    writes logits.npy, attention.npy and hidden.npy there
+  --tensors DIR    writes logits.npy, attention.npy and hidden.npy there; with a stage, that stage's tensors
+  --stage NAME     shows one stage: ${STAGES.join(', ')}
+  --layer L        of that layer, from 0 (default 0)
+  --head H         of that head, from 0 (default 0)
+  --token I        at that token, from 0 (default the last)
+  --stride N       for training: tokens from one window of a long text to the next (default half the context)
   --help           this page
 `;
 
@@ -63,7 +93,37 @@ export function parseCommandLine(args: readonly string[]): CommandLine | 'help' 
     sampler,
     json: values.json ?? false,
     tensors: values.tensors ?? null,
+    ...stageOf(values),
   };
+}
+
+function stageOf(values: Values): { readonly stage?: StageChoice } {
+  const part = {
+    layer: index(values.layer, '--layer'),
+    head: index(values.head, '--head'),
+    token: index(values.token, '--token'),
+    stride: index(values.stride, '--stride'),
+  };
+  if (values.stage === undefined) {
+    const unused = Object.entries(part).find(([, value]) => value !== null);
+    if (unused !== undefined) {
+      throw invalid(`--${unused[0]} says which part of a stage is meant, and no --stage is given`);
+    }
+    return {};
+  }
+  const name = STAGES.find((known) => known === values.stage);
+  if (name === undefined) {
+    throw invalid(`--stage takes one of ${STAGES.join(', ')}, and "${values.stage}" is none`);
+  }
+  return { stage: { name, layer: part.layer ?? 0, head: part.head ?? 0, token: part.token, stride: part.stride } };
+}
+
+function index(word: string | undefined, option: string): number | null {
+  const value = number(word, option);
+  if (value !== null && !(Number.isSafeInteger(value) && value >= 0)) {
+    throw invalid(`${option} takes a whole number from 0, and "${word}" is none`);
+  }
+  return value;
 }
 
 type Values = ReturnType<typeof parse>;
@@ -84,6 +144,11 @@ function parse(args: readonly string[]) {
         'min-p': { type: 'string' },
         json: { type: 'boolean' },
         tensors: { type: 'string' },
+        stage: { type: 'string' },
+        layer: { type: 'string' },
+        head: { type: 'string' },
+        token: { type: 'string' },
+        stride: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },
     }).values;

@@ -146,7 +146,12 @@ function strongestHeads({ heads, trace, color }: PageContent): string {
 }
 
 /** Columns aligned to the right but for the last, whose width in a terminal cannot be known. */
-function table(title: string, head: readonly string[], rows: readonly (readonly string[])[], color: boolean): string {
+export function table(
+  title: string,
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  color: boolean,
+): string {
   const widths = head.map((name, column) => Math.max(name.length, ...rows.map((row) => row[column].length)));
   const line = (cells: readonly string[]) =>
     `  ${cells.map((text, column) => (column === cells.length - 1 ? text : text.padStart(widths[column]))).join('  ')}`;
@@ -158,7 +163,7 @@ function count(number: number, what: string): string {
 }
 
 /** Two significant digits at least: 0.4 % is not "< 0.01 %". */
-function percent(probability: number): string {
+export function percent(probability: number): string {
   const value = 100 * probability;
   if (value > 0 && value < 0.01) {
     return '<0.01 %';
@@ -174,7 +179,7 @@ function bar(share: number): string {
   return `${full}${rest > 0 ? String.fromCharCode(0x2590 - rest) : ''}`.padEnd(BAR_CELLS);
 }
 
-function quoted({ text }: Pick<TokenReading, 'text'>): string {
+export function quoted({ text }: Pick<TokenReading, 'text'>): string {
   return `"${visible(text)}"`;
 }
 

@@ -1,0 +1,291 @@
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import type { Inspector } from '../engine/inspect/inspector';
+import { HeadlightError } from '../protocol/errors';
+import type { AttentionStep, AttributionSource, WordPart } from '../protocol/stages';
+import type { Trace } from '../protocol/trace';
+import type { CommandLine, StageChoice } from './command-line';
+import { writeNpy } from './npy';
+import { percent, quoted, table } from './page';
+import { visible } from './visible';
+
+/** What a stage comes to: a page for people, the same for programs, and its tensors by file name. */
+interface StageOutput {
+  readonly page: string;
+  readonly json: object;
+  readonly tensors?: ReadonlyMap<string, { readonly shape: readonly number[]; readonly values: Float32Array }>;
+}
+
+const STEPS: readonly AttentionStep[] = ['scores', 'masked', 'weights', 'weighted'];
+/** Rows of a page. */
+const KEYS = 10;
+const CANDIDATES = 5;
+const PARTS = 20;
+const FOLLOWED = 20;
+const NEURONS = 16;
+
+/**
+ * One stage of a trace as `--json` or as a page, after its tensors were written where they are asked for.
+ *
+ * @throws HeadlightError `argument-invalid` for a part that is not there, a stage without tensors, or a folder that cannot
+ * be written to; what the stage itself throws
+ */
+export async function showStage(
+  inspector: Inspector,
+  trace: Trace,
+  commandLine: CommandLine,
+  choice: StageChoice,
+): Promise<string> {
+  const { page, json, tensors } = await computeStage(inspector, trace, commandLine, choice);
+  const directory = commandLine.tensors;
+  if (directory !== null) {
+    if (tensors === undefined) {
+      throw new HeadlightError('argument-invalid', `The stage ${choice.name} has no tensors to write; use --json.`);
+    }
+    try {
+      await mkdir(directory, { recursive: true });
+      for (const [name, { shape, values }] of tensors) {
+        await writeNpy(path.join(directory, `${name}.npy`), shape, [values]);
+      }
+    } catch (cause) {
+      throw new HeadlightError(
+        'argument-invalid',
+        `The tensors cannot be written to ${path.resolve(directory)} (${(cause as Error).message}); name another folder.`,
+        { cause },
+      );
+    }
+  }
+  return commandLine.json ? `${JSON.stringify({ stage: choice.name, ...json }, plain, 2)}\n` : `${page}\n`;
+}
+
+function computeStage(
+  inspector: Inspector,
+  trace: Trace,
+  { sampler }: CommandLine,
+  choice: StageChoice,
+): Promise<StageOutput> {
+  const token = choice.token ?? trace.tokens.length - 1;
+  switch (choice.name) {
+    case 'tokens':
+      return merges(inspector, trace, token);
+    case 'feed-forward':
+      return feedForward(inspector, trace, choice.layer, token);
+    case 'attention':
+      return attention(inspector, trace, choice.layer, choice.head, token);
+    case 'stream':
+      return stream(inspector, trace, token);
+    case 'lens':
+      return lens(inspector, trace, token);
+    case 'attribution':
+      return attribution(inspector, trace, token);
+    case 'sampler':
+      return samplerSteps(inspector, trace, sampler);
+    case 'training':
+      return training(inspector, trace, choice.stride ?? Math.floor(trace.model.contextLength / 2));
+  }
+}
+
+/** How the token's word was merged, and what other vocabularies make of the passage. */
+async function merges(inspector: Inspector, { id: traceId }: Trace, token: number): Promise<StageOutput> {
+  const word = await inspector.stages.wordMerges({ traceId, token });
+  const others = await inspector.stages.vocabularies({ traceId });
+  const nameOfPart = ({ text, bytes }: WordPart) =>
+    text.includes('\ufffd')
+      ? bytes.map((byte) => byte.toString(16).toUpperCase().padStart(2, '0')).join('')
+      : visible(text);
+  const steps = word.steps.map(({ parts, rank }) => [
+    rank === null ? 'bytes' : String(rank),
+    parts.map(nameOfPart).join('·'),
+  ]);
+  const counts = others.rows.map(({ name, vocabSize, count, bytesPerToken, own }) => [
+    String(vocabSize),
+    String(count),
+    bytesPerToken.toFixed(2),
+    own ? `${name} (the model's own)` : name,
+  ]);
+  const page = [
+    table(`Merges of the word of #${token}, in ${word.encoding}`, ['rank', 'parts'], steps, false),
+    table('The passage under other vocabularies', ['size', 'tokens', 'bytes a token', 'vocabulary'], counts, false),
+  ];
+  return { page: page.join('\n\n'), json: { merges: word, vocabularies: others.rows } };
+}
+
+async function feedForward(
+  inspector: Inspector,
+  { id: traceId, tokens }: Trace,
+  layer: number,
+  token: number,
+): Promise<StageOutput> {
+  const answer = await inspector.stages.neurons({ traceId, layer, token, limit: NEURONS });
+  const rows = answer.neurons.map(({ neuron, projected, value, exciting }) => [
+    String(neuron),
+    projected.map((before) => before.toFixed(3)).join(' ') || '–',
+    value.toFixed(3),
+    exciting
+      .map(({ position, value: there }) => `#${position} ${quoted(tokens[position])} ${there.toFixed(2)}`)
+      .join('  '),
+  ]);
+  const title =
+    `Layer ${layer}, feed-forward at #${token} ${quoted(tokens[token])}: ${answer.active} of ${answer.width} neurons ` +
+    `above 0 after ${answer.activation}${answer.gated ? ', gated' : ''}`;
+  return { page: table(title, ['neuron', 'before', 'after', 'strongest at'], rows, false), json: answer };
+}
+
+/** A head's steps; the page works one row out. */
+async function attention(
+  inspector: Inspector,
+  { id: traceId, tokens }: Trace,
+  layer: number,
+  head: number,
+  query: number,
+): Promise<StageOutput> {
+  const length = tokens.length;
+  const row = await inspector.stages.workedRow({ traceId, layer, head, query, key: null, limit: KEYS });
+  const whole = { from: 0, to: length };
+  const tensors = new Map();
+  for (const step of STEPS) {
+    const params = { traceId, layer, head, queries: whole, keys: whole, resolution: length, step };
+    const { weights } = await inspector.stages.headStep(params);
+    tensors.set(step, { shape: [length, length], values: weights });
+  }
+  const number = (value: number) => value.toFixed(3);
+  const rows = row.keys.map(({ key, product, score, masked, weight, valueNorm }) => [
+    String(key),
+    number(product),
+    number(score),
+    masked === null ? 'masked' : number(masked),
+    number(weight),
+    number(valueNorm),
+    number(weight * valueNorm),
+    quoted(tokens[key]),
+  ]);
+  const heading = ['key', 'q·k', 'score', 'after mask', 'softmax', '‖v‖', '× ‖v‖', 'token'];
+  const rest = row.otherKeys > 0 ? `\n  and ${row.otherKeys} more keys with ${number(row.otherWeight)} together` : '';
+  const title = `Layer ${layer}, head ${head}: what #${query} ${quoted(tokens[query])} reads`;
+  const mixed = `\n  ‖z‖ of the sum of weight × v: ${number(Math.hypot(...row.mixed))}`;
+  return { page: `${table(title, heading, rows, false)}${rest}${mixed}`, json: row, tensors };
+}
+
+async function stream(inspector: Inspector, { id: traceId, tokens }: Trace, token: number): Promise<StageOutput> {
+  const norms = await inspector.stages.streamNorms({ traceId });
+  const { layers, length } = norms;
+  checkToken(token, length);
+  const at = (values: Float32Array, row: number) => values[row * length + token].toFixed(2);
+  const rows = Array.from({ length: layers + 1 }, (_, depth) => [
+    depth === 0 ? '–' : at(norms.attention, depth - 1),
+    depth === 0 ? '–' : at(norms.feedForward, depth - 1),
+    at(norms.stream, depth),
+    depth === 0 ? 'embeddings' : `layer ${depth - 1}`,
+  ]);
+  const title = `Residual stream at #${token} ${quoted(tokens[token])}: Euclidean lengths`;
+  return {
+    page: table(title, ['+ attention', '+ feed-forward', 'stream after', ''], rows, false),
+    json: norms,
+    tensors: new Map([
+      ['stream', { shape: [layers + 1, length], values: norms.stream }],
+      ['attention-added', { shape: [layers, length], values: norms.attention }],
+      ['feed-forward-added', { shape: [layers, length], values: norms.feedForward }],
+    ]),
+  };
+}
+
+async function lens(inspector: Inspector, { id: traceId, tokens }: Trace, token: number): Promise<StageOutput> {
+  checkToken(token, tokens.length);
+  const positions = { from: token, to: token + 1 };
+  const answer = await inspector.stages.lens({ traceId, positions, limit: CANDIDATES });
+  const rows = answer.rows.map(([cell], depth) => [
+    depth === 0 ? 'before' : `layer ${depth - 1}`,
+    cell.actual === null ? '–' : String(cell.actual.rank),
+    cell.tokens.map((each) => `${quoted(each)} ${percent(each.probability)}`).join('  '),
+  ]);
+  const title = `Logit lens after #${token} ${quoted(tokens[token])}`;
+  return { page: table(title, ['depth', 'rank of the text', 'most probable'], rows, false), json: answer };
+}
+
+async function attribution(inspector: Inspector, { id: traceId, tokens }: Trace, token: number): Promise<StageOutput> {
+  checkToken(token, tokens.length);
+  const positions = { from: token, to: token + 1 };
+  const { rows: depths } = await inspector.stages.lens({ traceId, positions, limit: 2 });
+  const best = depths.at(-1)![0].tokens;
+  // The token that follows against the best other one; after the passage, the best against the second.
+  const target = tokens[token + 1]?.id ?? best[0].id;
+  const against = best.find(({ id }) => id !== target)!.id;
+  const answer = await inspector.stages.attribution({ traceId, position: token, target, against });
+  const strongest = [...answer.parts].sort((a, b) => Math.abs(b.value) - Math.abs(a.value)).slice(0, PARTS);
+  const sum = answer.parts.reduce((total, { value }) => total + value, 0);
+  const title =
+    `${quoted(answer.target)} against ${quoted(answer.against)} after #${token} ${quoted(tokens[token])}: ` +
+    `logits differ by ${answer.difference.toFixed(4)}, all ${answer.parts.length} parts add up to ${sum.toFixed(4)}`;
+  const rows = strongest.map(({ source, value }) => [value.toFixed(4), nameOf(source)]);
+  return { page: table(title, ['pushes by', 'part'], rows, false), json: answer };
+}
+
+async function samplerSteps(
+  inspector: Inspector,
+  { id: traceId }: Trace,
+  sampler: CommandLine['sampler'],
+): Promise<StageOutput> {
+  const steps = inspector.stages.samplerSteps({ traceId, sampler, limit: FOLLOWED });
+  const share = (value: number | null) => (value === null ? 'cut' : percent(value));
+  const rows = steps.rows.map((row) => [
+    row.logit.toFixed(3),
+    row.scaled.toFixed(3),
+    share(row.afterTopK),
+    share(row.afterMinP),
+    share(row.cumulative),
+    share(row.afterTopP),
+    share(row.final),
+    quoted(row),
+  ]);
+  const title =
+    `Sampler: ${steps.keptByTopK} tokens after top-k, ${steps.keptByMinP} after min-p, ${steps.keptByTopP} after top-p; ` +
+    `what is left is divided by ${steps.mass.toFixed(4)}`;
+  const heading = ['logit', '÷ T', 'softmax', 'min-p', 'sum', 'top-p', 'drawn with', 'token'];
+  return { page: table(title, heading, rows, false), json: steps };
+}
+
+async function training(inspector: Inspector, { id: traceId }: Trace, stride: number): Promise<StageOutput> {
+  const view = await inspector.stages.training({ traceId, stride });
+  const rows = view.rows.map(({ position, input, target, probability, loss }) => [
+    String(position),
+    percent(probability),
+    loss.toFixed(3),
+    `${quoted(input)} → ${quoted(target)}`,
+  ]);
+  const figures =
+    view.meanLoss === null
+      ? 'nothing to foretell'
+      : `cross-entropy ${view.meanLoss.toFixed(4)} nats, perplexity ${view.perplexity!.toFixed(2)}` +
+        (view.bitsPerByte === null ? '' : `, ${view.bitsPerByte.toFixed(3)} bits per byte`);
+  const windows = view.windows > 1 ? `, in ${view.windows} windows with stride ${view.stride}` : '';
+  const title = `As training data: ${view.scored} of ${view.tokens} tokens scored${windows}; ${figures}`;
+  return { page: table(title, ['position', 'probability', 'loss', 'input → target'], rows, false), json: view };
+}
+
+function checkToken(token: number, length: number): void {
+  if (token >= length) {
+    throw new HeadlightError('argument-invalid', `There is no token ${token}; the passage has ${length}.`);
+  }
+}
+
+function nameOf(source: AttributionSource): string {
+  switch (source.kind) {
+    case 'embedding':
+      return 'embeddings';
+    case 'head':
+      return `layer ${source.layer}, head ${source.head}`;
+    case 'attention':
+      return `layer ${source.layer}, attention`;
+    case 'attention-bias':
+      return `layer ${source.layer}, bias of attention`;
+    case 'feed-forward':
+      return `layer ${source.layer}, feed-forward`;
+    case 'final-bias':
+      return 'biases of norm and head';
+  }
+}
+
+/** Typed arrays as lists of numbers; JSON has no NaN. */
+function plain(_: string, value: unknown): unknown {
+  return value instanceof Float32Array ? Array.from(value) : value;
+}

@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { root } from '../../../scripts/project.mjs';
+import { parseCommandLine } from '../../../src/cli/command-line';
+import { showStage } from '../../../src/cli/stage';
+import { Inspector } from '../../../src/engine/inspect/inspector';
+import type { Trace } from '../../../src/protocol/trace';
+
+const TEXT = 'The lighthouse keeper climbed the stairs, and the';
+
+describe('inspect --stage', () => {
+  let folder: string;
+  let inspector: Inspector;
+  let trace: Trace;
+  before(async () => {
+    folder = await mkdtemp(path.join(os.tmpdir(), 'headlight-stage-'));
+    inspector = await Inspector.open({ directory: path.join(root, 'models', 'headlight-small'), device: 'cpu' });
+    trace = await inspector.trace(TEXT);
+  });
+  after(async () => {
+    await inspector.dispose();
+    await rm(folder, { recursive: true });
+  });
+
+  const show = async (...args: string[]): Promise<string> => {
+    const commandLine = parseCommandLine(['--stage', ...args]);
+    assert.ok(commandLine !== 'help' && commandLine.stage !== undefined);
+    return showStage(inspector, trace, commandLine, commandLine.stage);
+  };
+
+  it('works a row of a head out, and writes every step', async () => {
+    const page = await show('attention', '--layer', '1', '--head', '2', '--tensors', folder);
+    assert.match(page, /^Layer 1, head 2: what #\d+ " the" reads\n/);
+    assert.deepEqual((await readdir(folder)).sort(), ['masked.npy', 'scores.npy', 'weighted.npy', 'weights.npy']);
+  });
+
+  it('prints a lens with a row for each depth', async () => {
+    const page = await show('lens', '--token', '2');
+    assert.match(page, /^Logit lens after #2 " keeper"\n/);
+    assert.equal(page.match(/^ +(before|layer \d+) /gm)?.length, trace.model.layers + 1);
+  });
+
+  it('attributes to parts that add up', async () => {
+    const { difference, parts } = JSON.parse(await show('attribution', '--json'));
+    const sum = parts.reduce((total: number, { value }: { value: number }) => total + value, 0);
+    assert.ok(Math.abs(sum - difference) < 1e-3, `${sum} is not ${difference}`);
+  });
+
+  it('scores a text as training data', async () => {
+    const { perplexity } = JSON.parse(await show('training', '--json'));
+    assert.ok(Math.abs(perplexity / trace.perplexity! - 1) < 1e-6);
+  });
+
+  it('merges a word, and lists the neurons of a layer', async () => {
+    const page = await show('tokens', '--token', '1');
+    assert.match(page, /^Merges of the word of #1, in r50k_base\n/);
+    assert.match(page, /\n +bytes {2} ·l·i·g·h·t·h·o·u·s·e\n/);
+    assert.match(page, /\n +\d+ +\d+ +\d\.\d\d {2}r50k_base \(the model's own\)\n/);
+    assert.match(
+      await show('feed-forward', '--layer', '1'),
+      /^Layer 1, feed-forward at #\d+ " the": \d+ of 1024 neurons/,
+    );
+  });
+
+  it('prints the sampler and the stream', async () => {
+    assert.match(
+      await show('sampler', '--top-p', '0.5'),
+      /^Sampler: .* after top-p; what is left is divided by 0\.\d+\n/,
+    );
+    assert.match(await show('stream'), /^Residual stream at #\d+ " the": Euclidean lengths\n/);
+  });
+
+  for (const [args, sentence] of [
+    [['attention', '--layer', '99'], /^There is no layer 99;/],
+    [['attention', '--head', '99'], /^There is no head 99;/],
+    [['lens', '--token', '999'], /^There is no token 999;/],
+    [['training', '--stride', '0'], /^A stride of 0 leaves tokens out;/],
+    [['sampler', '--tensors', 'somewhere'], /^The stage sampler has no tensors to write; use --json\.$/],
+  ] as const) {
+    it(`refuses ${args.join(' ')}`, async () => {
+      await assert.rejects(show(...args), { code: 'argument-invalid', message: sentence });
+    });
+  }
+});
