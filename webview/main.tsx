@@ -21,7 +21,7 @@ connection.onNotification(RevealTokenNotification, ({ index }) => store.update({
 connection.listen();
 
 render(
-  <PanelContext.Provider value={{ store, link, questions }}>
+  <PanelContext.Provider value={{ store, link, questions, engine: connection }}>
     <Panel />
   </PanelContext.Provider>,
   document.getElementById('root')!,

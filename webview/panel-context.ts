@@ -1,7 +1,7 @@
 import { createContext } from 'preact';
 import { useContext, useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { EditorLink } from './editor-link';
-import type { Questions } from './questions';
+import type { Questions, RequestSender } from './questions';
 import { type Palette, readPalette, watchTheme } from './render/theme';
 import type { PanelState, PanelStore } from './state';
 
@@ -10,6 +10,8 @@ export interface PanelParts {
   readonly store: PanelStore;
   readonly link: EditorLink;
   readonly questions: Questions;
+  /** The way to the engine. */
+  readonly engine: RequestSender;
 }
 
 /** Provides `PanelParts`. */

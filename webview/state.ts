@@ -1,5 +1,6 @@
 import type { HeadlightError } from '../src/protocol/errors';
 import type { PanelSnapshot, Passage } from '../src/protocol/panel';
+import type { AttentionStep } from '../src/protocol/stages';
 import type { CandidateList, HeadMatrix, HeadOverview, SamplerSettings, Trace } from '../src/protocol/trace';
 import { mostTellingHead } from './render/head-tag';
 import { contains, fitWindow, type MatrixWindow, revealCell, wholeWindow } from './render/token-window';
@@ -9,7 +10,18 @@ export type ColourMode = 'splits' | 'surprisal' | 'rank' | 'attention';
 /** How the chosen head is drawn. */
 export type Display = 'matrix' | 'lines';
 /** The parts of the panel that fold away. */
-export type SectionName = 'tokens' | 'attention' | 'next';
+export type SectionName =
+  | 'tokens'
+  | 'merges'
+  | 'attention'
+  | 'row'
+  | 'next'
+  | 'choosing'
+  | 'layers'
+  | 'attribution'
+  | 'stream'
+  | 'neurons'
+  | 'training';
 
 /** One head of the model; both count from 0. */
 export interface HeadRef {
@@ -27,6 +39,8 @@ export interface Cell {
 export interface ViewState {
   readonly colour: ColourMode;
   readonly display: Display;
+  /** Which step of the attention the matrix shows. */
+  readonly step: AttentionStep;
   readonly hideSink: boolean;
   readonly collapsed: readonly SectionName[];
   /** Null until the user chose one. */
@@ -41,8 +55,10 @@ export interface ViewState {
 const FIRST_VIEW: ViewState = {
   colour: 'surprisal',
   display: 'matrix',
+  step: 'weights',
   hideSink: false,
-  collapsed: [],
+  // What the panel is opened for stands open; the rest of the journey is a press away.
+  collapsed: ['merges', 'row', 'choosing', 'attribution', 'stream', 'neurons', 'training'],
   head: null,
   pinned: null,
   window: null,
@@ -282,6 +298,10 @@ export class PanelStore {
     if (this.#state.hovered !== index) {
       this.update({ hovered: index });
     }
+  }
+
+  showStep(step: AttentionStep): void {
+    this.updateView({ step });
   }
 
   pin(index: number): void {

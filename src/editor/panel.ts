@@ -20,6 +20,7 @@ import {
   SnapshotNotification,
 } from '../protocol/panel';
 import { overPort } from '../protocol/port';
+import { STAGE_REQUESTS } from '../protocol/stages';
 import type { Engine } from './engine';
 import type { Inspection } from './inspection';
 
@@ -113,6 +114,9 @@ export class Panel implements vscode.Disposable {
     this.handOn(connection, HeadOverviewRequest);
     this.handOn(connection, HeadMatrixRequest);
     this.handOn(connection, CandidatesRequest);
+    for (const request of STAGE_REQUESTS) {
+      this.handOn(connection, request as RequestType<unknown, unknown, unknown>);
+    }
     connection.onNotification(PanelReadyNotification, () => this.sendSnapshot());
     connection.onNotification(HoverTokenNotification, ({ index }) => this.hovered.fire(index));
     connection.onNotification(FollowNotification, ({ following }) => {

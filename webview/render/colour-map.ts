@@ -6,8 +6,8 @@
 /** Which set of colours fits the editor's theme. */
 export type ThemeKind = 'dark' | 'light' | 'hc-dark' | 'hc-light';
 
-/** What a colour map stands for. `weight` draws cells; the others draw tints behind text. */
-export type ColourMapName = 'weight' | 'probability' | 'surprisal';
+/** What a colour map stands for. `weight` and the diverging `score` draw cells; the others draw tints behind text. */
+export type ColourMapName = 'weight' | 'score' | 'probability' | 'surprisal';
 
 type Stops = readonly string[];
 type PerTheme<T> = Readonly<Record<ThemeKind, T>>;
@@ -21,6 +21,11 @@ const STOPS: Readonly<Record<ColourMapName, PerTheme<Stops>>> = {
     ['#23262C', '#2C3B5C', '#2F5389', '#2670AE', '#1591C5', '#1CB2D4', '#4DD1DC', '#91EBE3', '#DAFFF3'],
     ['#F1F4F7', '#CBDFEA', '#9BC6DA', '#66ABC9', '#3891B9', '#1A73AA', '#115595', '#143978', '#122056'],
     ['#161616', '#1B2C50', '#184686', '#0C67A9', '#098BBE', '#1DB0D1', '#4BD4DE', '#A9EDE6', '#FFFFFF'],
+  ),
+  score: perTheme(
+    ['#73CBF0', '#439DD6', '#3570AA', '#2D496D', '#262627', '#65412C', '#9F6235', '#D48A43', '#FBBD6E'],
+    ['#1D4587', '#3971B3', '#6C9FCF', '#ABCCE5', '#F5F6F6', '#E7C5A2', '#D19461', '#B76424', '#8E3C07'],
+    ['#73CBF0', '#439DD6', '#3570AA', '#2D496D', '#262627', '#65412C', '#9F6235', '#D48A43', '#FBBD6E'],
   ),
   probability: perTheme(
     ['#272C32', '#24364A', '#213F57', '#1F4D6A', '#1F5C7C', '#1E6C8E'],

@@ -11,20 +11,22 @@ export interface Pixels {
 export interface HeatMapCells {
   readonly rows: number;
   readonly columns: number;
-  /** [rows, columns], 0–1 */
+  /** [rows, columns]; weights 0–1 unless `place` says otherwise */
   readonly weights: Float32Array;
+  /** Where a number lies in the colour table, 0–1; a weight on a square-root scale where it is left out. */
+  readonly place?: (value: number) => number;
   /** Cells that stay transparent: above the diagonal, and a hidden column. */
   readonly isEmpty: (row: number, column: number) => boolean;
 }
 
 /**
- * Draws one rectangle a cell on a square-root scale.
+ * Draws one rectangle a cell.
  * @param cell Side of a cell; where it is not whole, neighbours differ by one pixel.
  * @param gap Empty pixels between cells.
  * @param table A colour table of `colourTable`.
  */
 export function paintCells(cells: HeatMapCells, cell: number, gap: number, table: Uint32Array): Pixels {
-  const { rows, columns, weights, isEmpty } = cells;
+  const { rows, columns, weights, isEmpty, place = rootOfWeight } = cells;
   const width = Math.max(1, Math.ceil(columns * cell));
   const height = Math.max(1, Math.ceil(rows * cell));
   const data = new Uint32Array(width * height);
@@ -38,7 +40,7 @@ export function paintCells(cells: HeatMapCells, cell: number, gap: number, table
       if (isEmpty(row, column)) {
         continue;
       }
-      const colour = table[Math.round(Math.sqrt(Math.min(1, Math.max(0, weights[row * columns + column]))) * last)];
+      const colour = table[Math.round(place(weights[row * columns + column]) * last)];
       const left = edge(column);
       data.fill(colour, line + left, line + Math.max(left + 1, edge(column + 1) - gap));
     }
@@ -47,6 +49,10 @@ export function paintCells(cells: HeatMapCells, cell: number, gap: number, table
     }
   }
   return { width, height, data };
+}
+
+function rootOfWeight(weight: number): number {
+  return Math.sqrt(Math.min(1, Math.max(0, weight)));
 }
 
 /**

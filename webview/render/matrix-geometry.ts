@@ -5,6 +5,8 @@ import type { MatrixWindow } from './token-window';
  * Where the cells of a matrix lie. All lengths are in CSS pixels; cells begin and end on device pixels.
  */
 export interface MatrixGeometry {
+  /** Whether pairs above the diagonal have cells too. */
+  readonly full?: boolean;
   readonly window: MatrixWindow;
   readonly rows: number;
   readonly columns: number;
@@ -45,6 +47,8 @@ export function usefulResolution(room: MatrixRoom): number {
 
 /** Which tokens a matrix shows, in how many cells: the part of `HeadMatrix` that its drawing depends on. */
 export interface MatrixShape {
+  /** Whether pairs above the diagonal have cells too. */
+  readonly full?: boolean;
   readonly queries: TokenRange;
   readonly keys: TokenRange;
   readonly rows: number;
@@ -65,6 +69,7 @@ export function matrixGeometry(shape: MatrixShape, room: MatrixRoom): MatrixGeom
   const whole = Math.floor(devicePixels);
   const cell = Math.max(1, whole >= devicePixels * 0.85 ? whole : devicePixels) / room.devicePixelRatio;
   return {
+    full: shape.full ?? false,
     window: { queries: shape.queries, keys: shape.keys },
     rows,
     columns,
@@ -107,8 +112,11 @@ function group(range: TokenRange, size: number, at: number): TokenRange {
   return { from, to: Math.min(range.to, from + size) };
 }
 
-/** Whether no query of the cell can see any of its keys. */
+/** Whether no query of the cell can see any of its keys; never where those pairs are shown too. */
 export function isAboveDiagonal(geometry: MatrixShape | MatrixGeometry, row: number, column: number): boolean {
+  if (geometry.full) {
+    return false;
+  }
   const { queries, keys } = 'window' in geometry ? geometry.window : geometry;
   const lastQuery = Math.min(queries.to, queries.from + (row + 1) * geometry.queriesPerRow) - 1;
   return keys.from + column * geometry.keysPerColumn > lastQuery;

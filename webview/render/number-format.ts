@@ -60,6 +60,24 @@ export function formatWeight(weight: number): string {
   return weight.toFixed(3);
 }
 
+/** Any other number, with a sign where it is negative and three digits that count; only exactly 0 reads as such. */
+export function formatNumber(value: number): string {
+  const magnitude = Math.abs(value);
+  const text =
+    magnitude >= 1000
+      ? formatCount(Math.round(magnitude))
+      : magnitude >= 100
+        ? magnitude.toFixed(0)
+        : magnitude >= 10
+          ? magnitude.toFixed(1)
+          : magnitude >= 0.01 || magnitude === 0
+            ? magnitude.toFixed(2)
+            : magnitude >= 0.0001
+              ? magnitude.toPrecision(1)
+              : scientific(magnitude);
+  return `${value < 0 ? '−' : ''}${text}`;
+}
+
 /** A statistic 0–1 with two decimals; NaN where it is not defined. */
 export function formatShare(share: number): string {
   return Number.isNaN(share) ? '–' : share.toFixed(2);

@@ -13,7 +13,6 @@ import {
   queriesOf,
   rowOf,
 } from '../render/matrix-geometry';
-import { formatWeight } from '../render/number-format';
 import type { Palette } from '../render/theme';
 import { zoomWindow } from '../render/token-window';
 import { shortLabel } from '../render/visible-text';
@@ -52,8 +51,9 @@ export function AttentionMatrix({ shown, geometry, devicePixelRatio }: Attention
   const frame = useRef<HTMLDivElement>(null);
   const [drag, setDrag] = useState<Drag | null>(null);
   const hideSink = useSelected((state) => state.view.hideSink);
-  const { matrix, trace, labels } = shown;
-  const sinkHidden = hideSink && matrix.keys.from === 0;
+  const { matrix, trace, labels, scale } = shown;
+  // Scores have no sink to hide.
+  const sinkHidden = hideSink && scale.colours === 'weight' && matrix.keys.from === 0;
 
   useLayoutEffect(() => {
     const context = fitCanvas(heat.current!, geometry.width, geometry.height);
@@ -63,14 +63,18 @@ export function AttentionMatrix({ shown, geometry, devicePixelRatio }: Attention
         rows: matrix.rows,
         columns: matrix.columns,
         weights: matrix.weights,
-        isEmpty: (row, column) => isAboveDiagonal(geometry, row, column) || (sinkHidden && column === 0),
+        place: scale.place,
+        isEmpty: (row, column) =>
+          isAboveDiagonal(geometry, row, column) ||
+          (sinkHidden && column === 0) ||
+          Number.isNaN(matrix.weights[row * matrix.columns + column]),
       },
       cell,
       cell >= 8 ? 1 : 0,
-      colourTable('weight', palette.kind),
+      colourTable(scale.colours, palette.kind),
     );
     putPixels(context, pixels, geometry.labels, geometry.labels);
-  }, [matrix, geometry, palette, sinkHidden, devicePixelRatio]);
+  }, [matrix, scale, geometry, palette, sinkHidden, devicePixelRatio]);
 
   useLayoutEffect(() => {
     const redraw = () => {
@@ -141,10 +145,11 @@ export function AttentionMatrix({ shown, geometry, devicePixelRatio }: Attention
       tabIndex={0}
       role="application"
       aria-roledescription="heat map"
-      aria-label={`Attention matrix of layer ${matrix.layer}, head ${matrix.head}`}
+      aria-label={`Attention matrix of layer ${matrix.layer}, head ${matrix.head}: ${scale.name}`}
       aria-description={`Arrows move the crosshair, Enter pins its row. ${HEAD_KEYS}.`}
       data-layer={matrix.layer}
       data-head={matrix.head}
+      data-step={scale.step}
       data-window={[matrix.queries.from, matrix.queries.to, matrix.keys.from, matrix.keys.to].join(' ')}
       onPointerDown={(event) => {
         if (event.button === 0) {
@@ -199,7 +204,7 @@ function Callout({
       data-weight={value}
       style={{ ...side, top: `${geometry.labels + 6}px` }}
     >
-      <b>{sinkHidden && column === 0 ? 'hidden' : formatWeight(value)}</b>
+      <b>{sinkHidden && column === 0 ? 'hidden' : shown.scale.format(value)}</b>
       <span class="callout-pair">{pairName(shown, cursor)}</span>
     </div>
   );

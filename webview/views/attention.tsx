@@ -15,6 +15,8 @@ import { HEAD_KEYS } from './head-keys';
 import { Failure } from './notices';
 import { Section } from './section';
 import { useShownMatrix } from './shown-matrix';
+import { useShownStep } from './shown-step';
+import { Stepper } from './stepper';
 import { WeightLegend } from './weight-legend';
 
 /** Every head small, one head large. */
@@ -52,6 +54,7 @@ export function Attention({ trace, panelWidth }: { trace: Trace; panelWidth: num
       title="Attention"
       tools={
         <>
+          {display === 'matrix' && <Stepper />}
           <Checkbox
             label="hide first-token sink"
             title="Leaves out the first token as a key; the other weights stay as they are"
@@ -83,8 +86,11 @@ function AttentionBody({ trace, layers, heads, panelWidth }: AttentionBodyProps)
   const { store } = usePanel();
   const viewport = useViewport();
   const display = useSelected((state) => state.view.display);
-  const failure = useSelected((state) => state.failures.overview ?? state.failures.matrix ?? state.failures.rows);
-  const shown = useShownMatrix(trace);
+  const ofHeads = useSelected((state) => state.failures.overview ?? state.failures.matrix ?? state.failures.rows);
+  const weights = useShownMatrix(trace);
+  const { shown: stepped, failure: ofStep } = useShownStep(weights);
+  const shown = display === 'matrix' ? stepped : weights;
+  const failure = ofHeads ?? ofStep ?? undefined;
   const tokens = trace.tokens.length;
   const layout = attentionLayout(panelWidth, viewport.height, heads, layers, tokens);
   const room = {
@@ -94,9 +100,10 @@ function AttentionBody({ trace, layers, heads, panelWidth }: AttentionBodyProps)
   };
 
   const matrix = shown?.matrix;
+  const full = shown?.scale.full ?? false;
   const geometry = useMemo(
-    () => (matrix === undefined ? null : matrixGeometry(matrix, room)),
-    [matrix, room.width, room.height, room.devicePixelRatio],
+    () => (matrix === undefined ? null : matrixGeometry({ ...matrix, full }, room)),
+    [matrix, full, room.width, room.height, room.devicePixelRatio],
   );
 
   // In steps, so that dragging the panel's edge does not ask for a matrix a pixel.

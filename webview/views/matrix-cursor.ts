@@ -1,10 +1,9 @@
 import type { HeadMatrix } from '../../src/protocol/trace';
-import { formatWeight } from '../render/number-format';
 import { contains } from '../render/token-window';
 import type { Cell, PanelStore } from '../state';
 import type { ShownMatrix } from './shown-matrix';
 
-/** The weight at a cell; null where the matrix does not show it. */
+/** The number at a cell; null where the matrix does not show it. */
 export function cellValue(matrix: HeadMatrix, { query, key }: Cell): number | null {
   if (!contains(matrix.queries, query) || !contains(matrix.keys, key)) {
     return null;
@@ -47,12 +46,13 @@ export function moveByKey(store: PanelStore, shown: ShownMatrix, event: Keyboard
   }
   event.preventDefault();
   const query = Math.min(last, Math.max(0, to.query));
-  const cursor = { query, key: Math.min(query, Math.max(0, to.key)) };
+  const lastKey = shown.scale.full ? last : query;
+  const cursor = { query, key: Math.min(lastKey, Math.max(0, to.key)) };
   if (event.key === 'Enter') {
     store.pin(query);
   }
   store.moveCursor(cursor);
   const value = cellValue(matrix, cursor);
   const pinned = event.key === 'Enter' ? `Pinned token ${query}. ` : '';
-  store.announce(`${pinned}${pairName(shown, cursor)}${value === null ? '' : `: ${formatWeight(value)}`}`);
+  store.announce(`${pinned}${pairName(shown, cursor)}${value === null ? '' : `: ${shown.scale.format(value)}`}`);
 }

@@ -3,11 +3,19 @@ import { PaletteContext, useSelected, useThemePalette } from '../panel-context';
 import { traceOf } from '../state';
 import { ProgressLine } from '../ui/progress';
 import { Attention } from './attention';
+import { AttributionSection } from './attribution';
 import { useWidth } from './canvas';
+import { Choosing } from './choosing';
+import { FeedForward } from './feed-forward';
 import { Header } from './header';
+import { Layers } from './layers';
+import { Merges } from './merges';
 import { NextToken } from './next-token';
 import { EmptyState, FailedState, PassageNotices, WorkingState } from './notices';
+import { Stream } from './stream';
 import { Tokens } from './tokens';
+import { Training } from './training';
+import { WorkedRow } from './worked-row';
 
 /** The whole panel. */
 export function Panel() {
@@ -40,8 +48,16 @@ function Content({ snapshot, width }: { snapshot: PanelSnapshot; width: number }
         <div class={`sections${working === null ? '' : ' is-superseded'}`} aria-busy={working !== null}>
           <PassageNotices passage={passage} trace={trace} />
           <Tokens passage={passage} trace={trace} />
+          <Merges trace={trace} />
           <Attention trace={trace} panelWidth={width} />
+          {trace.attention.available && <WorkedRow trace={trace} />}
           <NextToken trace={trace} />
+          <Choosing trace={trace} />
+          <Layers trace={trace} panelWidth={width} />
+          <AttributionSection trace={trace} />
+          <Stream trace={trace} />
+          <FeedForward trace={trace} />
+          <Training trace={trace} />
         </div>
       )}
     </>

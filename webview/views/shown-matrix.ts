@@ -1,6 +1,7 @@
 import { useMemo } from 'preact/hooks';
 import type { HeadMatrix, Trace } from '../../src/protocol/trace';
 import { useSelected } from '../panel-context';
+import { type StepScale, WEIGHT_SCALE } from '../render/step-scale';
 import { tokenLabel } from '../render/visible-text';
 import { answerFor, sameHead, shownHead } from '../state';
 import { useLast } from './use-last';
@@ -13,6 +14,8 @@ export interface ShownMatrix {
   readonly labels: readonly string[];
   /** True while another head, window or passage is on its way. */
   readonly stale: boolean;
+  /** What the matrix's numbers are. */
+  readonly scale: StepScale;
 }
 
 /** The newest matrix there is: of the previous head or passage until the next has come. */
@@ -23,5 +26,7 @@ export function useShownMatrix(trace: Trace): ShownMatrix | null {
   const current = useMemo(() => (matrix === null ? null : { trace, matrix }), [trace, matrix]);
   const shown = useLast(current);
   const labels = useMemo(() => (shown?.trace.tokens ?? []).map(tokenLabel), [shown?.trace]);
-  return shown === null ? null : { ...shown, labels, stale: current === null || !sameHead(shown.matrix, head) };
+  return shown === null
+    ? null
+    : { ...shown, labels, scale: WEIGHT_SCALE, stale: current === null || !sameHead(shown.matrix, head) };
 }

@@ -2,7 +2,8 @@ import type { TokenRange } from '../../src/protocol/trace';
 import { usePalette, usePanel, useSelected } from '../panel-context';
 import { linesOf, MOST_LINES, WEAKEST_LINE } from '../render/attention-lines';
 import { cssColour } from '../render/colour-map';
-import { formatCount, formatWeight } from '../render/number-format';
+import { formatCount } from '../render/number-format';
+import type { StepScale } from '../render/step-scale';
 import { isWhole, zoomWindow } from '../render/token-window';
 import type { Display } from '../state';
 import { IconButton } from '../ui/button';
@@ -21,30 +22,31 @@ interface WeightLegendProps {
 
 /** What the colours or lines mean, which part of the matrix is shown, and what a cell is where it is not one pair. */
 export function WeightLegend({ shown, display, spellsCell }: WeightLegendProps) {
+  const { scale } = shown;
   return (
     <div class="weight-legend">
       <div class="legend-line">
-        <span>attention weight</span>
-        <span>{display === 'lines' ? 'line opacity' : '√ scale'}</span>
+        <span>{scale.name}</span>
+        <span>{display === 'lines' ? 'line opacity' : scale.spread}</span>
       </div>
-      <Ramp display={display} />
+      <Ramp display={display} scale={scale} />
       {spellsCell && <CellLine shown={shown} />}
+      <p class="legend-note step-sentence">{scale.sentence}</p>
       <WindowLine shown={shown} display={display} />
     </div>
   );
 }
 
 const RAMP_STEPS = Array.from({ length: 48 }, (_, at) => at / 47);
-const MATRIX_TICKS = [0, 0.05, 0.25, 0.5, 1].map((weight) => ({ place: Math.sqrt(weight), label: tick(weight) }));
 const LINE_TICKS = [0, 0.25, 0.5, 0.75, 1].map((weight) => ({ place: weight, label: tick(weight) }));
 
 function tick(weight: number): string {
   return weight === 0 || weight === 1 ? String(weight) : String(weight).slice(1);
 }
 
-function Ramp({ display }: { display: Display }) {
+function Ramp({ display, scale }: { display: Display; scale: StepScale }) {
   const palette = usePalette();
-  const ticks = display === 'lines' ? LINE_TICKS : MATRIX_TICKS;
+  const ticks = display === 'lines' ? LINE_TICKS : scale.ticks;
   return (
     <>
       <div class="ramp">
@@ -54,7 +56,7 @@ function Ramp({ display }: { display: Display }) {
             style={
               display === 'lines'
                 ? { backgroundColor: palette.data, opacity: value }
-                : { backgroundColor: cssColour('weight', palette.kind, value) }
+                : { backgroundColor: cssColour(scale.colours, palette.kind, value) }
             }
           />
         ))}
@@ -79,7 +81,7 @@ function CellLine({ shown }: { shown: ShownMatrix }) {
   ) : (
     <div class="legend-line cell-line" data-query={cursor.query} data-key={cursor.key} data-weight={value}>
       <span class="mono">{pairName(shown, cursor)}</span>
-      <b>{formatWeight(value)}</b>
+      <b>{shown.scale.format(value)}</b>
     </div>
   );
 }
@@ -87,7 +89,7 @@ function CellLine({ shown }: { shown: ShownMatrix }) {
 function WindowLine({ shown, display }: { shown: ShownMatrix; display: Display }) {
   const { store } = usePanel();
   const hideSink = useSelected((state) => state.view.hideSink);
-  const { matrix, trace } = shown;
+  const { matrix, trace, scale } = shown;
   const tokens = trace.tokens.length;
   const window = { queries: matrix.queries, keys: matrix.keys };
   const whole = isWhole(window, tokens);
@@ -99,7 +101,9 @@ function WindowLine({ shown, display }: { shown: ShownMatrix; display: Display }
   };
   const notes = [
     matrix.queriesPerRow > 1 || matrix.keysPerColumn > 1
-      ? `a cell is ${matrix.queriesPerRow} × ${matrix.keysPerColumn} tokens: summed over keys, mean over queries`
+      ? `a cell is ${matrix.queriesPerRow} × ${matrix.keysPerColumn} tokens: ${
+          scale.colours === 'score' ? 'mean over its pairs' : 'summed over keys, mean over queries'
+        }`
       : null,
     hideSink && matrix.keysPerColumn > 1 && matrix.keys.from === 0
       ? `the hidden column holds tokens #0–${matrix.keysPerColumn - 1}`

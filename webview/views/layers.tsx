@@ -1,0 +1,254 @@
+import { useEffect, useState } from 'preact/hooks';
+import { type LensCell, LensRequest, type LogitLens } from '../../src/protocol/stages';
+import type { TokenRange, Trace } from '../../src/protocol/trace';
+import { useAnswer } from '../answers';
+import { usePalette, usePanel, useSelected } from '../panel-context';
+import { cssColour, stopsOf } from '../render/colour-map';
+import { formatCount, formatPercent } from '../render/number-format';
+import { tokenLabel } from '../render/visible-text';
+import { pinnedToken } from '../state';
+import { IconButton } from '../ui/button';
+import { Failure } from './notices';
+import { Section } from './section';
+import { TokenTag, TokenText } from './visible';
+
+const POSITIONS = 12;
+const POSITIONS_NARROW = 6;
+const NARROW = 520;
+/** Candidates of a cell. */
+const CANDIDATES = 5;
+
+interface Place {
+  readonly depth: number;
+  readonly position: number;
+}
+
+/** The logit lens: what the stream at each depth would say next. */
+export function Layers({ trace, panelWidth }: { trace: Trace; panelWidth: number }) {
+  const palette = usePalette();
+  const open = !useSelected((state) => state.view.collapsed.includes('layers'));
+  const pinned = useSelected(pinnedToken) ?? 0;
+  const length = trace.tokens.length;
+  const count = Math.min(length, panelWidth <= NARROW ? POSITIONS_NARROW : POSITIONS);
+  const [end, setEnd] = useState(length);
+  useEffect(() => {
+    // The window moves as little as it takes to show the pinned token.
+    setEnd((before) => clamp(before, Math.max(count, pinned + 1), Math.min(length, pinned + count)));
+  }, [trace.id, pinned, count, length]);
+  const positions = { from: Math.max(0, Math.min(end, length) - count), to: Math.min(end, length) };
+  const { value, stale, failure } = useAnswer(
+    LensRequest,
+    open && positions.to > positions.from ? { traceId: trace.id, positions, limit: CANDIDATES } : null,
+  );
+  const move = (by: number) => setEnd(clamp(end + by, count, length));
+  return (
+    <Section
+      name="layers"
+      title="Layers"
+      subtitle={`logit lens, ${windowName(positions, length)}`}
+      tools={
+        <>
+          <span class="legend">
+            0 %
+            <span class="swatches">
+              {stopsOf('probability', palette.kind).map((colour) => (
+                <i key={colour} style={{ backgroundColor: colour }} />
+              ))}
+            </span>
+            100 %
+            <span class="legend-key lens-key">
+              <i /> matches the text
+            </span>
+          </span>
+          {length > count && (
+            <span class="paging">
+              <IconButton
+                icon="back"
+                label="Earlier tokens"
+                disabled={positions.from === 0}
+                onPress={() => move(-count)}
+              />
+              <IconButton
+                icon="forward"
+                label="Later tokens"
+                disabled={positions.to === length}
+                onPress={() => move(count)}
+              />
+            </span>
+          )}
+        </>
+      }
+    >
+      {failure !== null && <Failure error={failure} />}
+      {value !== null && (
+        <div class={stale ? 'is-late' : ''}>
+          <LensGrid trace={trace} lens={value} onLeave={(by) => move(by)} />
+        </div>
+      )}
+      {value === null && failure === null && (
+        <div class="lens-room" style={{ height: `${(trace.model.layers + 2) * 20 + 60}px` }} />
+      )}
+    </Section>
+  );
+}
+
+interface LensGridProps {
+  readonly trace: Trace;
+  readonly lens: LogitLens;
+  /** The cursor wants to go so many positions beyond the edge. */
+  readonly onLeave: (by: number) => void;
+}
+
+function LensGrid({ trace, lens, onLeave }: LensGridProps) {
+  const { store } = usePanel();
+  const palette = usePalette();
+  const pinned = useSelected(pinnedToken) ?? 0;
+  const hovered = useSelected((state) => state.hovered);
+  const [pointed, setPointed] = useState<Place | null>(null);
+  const [cursor, setCursor] = useState<Place | null>(null);
+  const { positions, rows } = lens;
+  const within = (place: Place | null) =>
+    place !== null && place.position >= positions.from && place.position < positions.to && place.depth < rows.length
+      ? place
+      : null;
+  const last = rows.length - 1;
+  const standing = within(cursor) ?? { depth: last, position: clamp(pinned, positions.from, positions.to - 1) };
+  const shown = within(pointed) ?? standing;
+  const onKeyDown = (event: KeyboardEvent) => {
+    const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
+    if (event.key === 'Enter') {
+      event.preventDefault();
+      store.pin(standing.position);
+      store.announce(`Pinned token ${standing.position}.`);
+    }
+    if (step === undefined || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) {
+      return;
+    }
+    event.preventDefault();
+    const position = clamp(standing.position + step[1], 0, trace.tokens.length - 1);
+    if (position < positions.from || position >= positions.to) {
+      onLeave(step[1]);
+    }
+    const place = { depth: clamp(standing.depth + step[0], 0, last), position };
+    setPointed(null);
+    setCursor(place);
+    const cell = rows[place.depth][position - positions.from];
+    if (cell !== undefined) {
+      const [best] = cell.tokens;
+      store.announce(
+        `${depthName(place.depth)}, #${position}: ${tokenLabel(best)} ${formatPercent(best.probability)}${
+          matches(trace, cell, position) ? ', matches the text' : ''
+        }`,
+      );
+    }
+  };
+  const shownCell = rows[shown.depth][shown.position - positions.from];
+  return (
+    <>
+      <div
+        class="lens"
+        style={{ gridTemplateColumns: `28px repeat(${positions.to - positions.from}, minmax(0, 1fr))` }}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: an application takes the keys itself
+        tabIndex={0}
+        role="application"
+        aria-roledescription="logit lens"
+        aria-label="The most probable next token by layer and position"
+        title="Arrows move, Enter pins the token"
+        onKeyDown={onKeyDown}
+        onPointerLeave={() => setPointed(null)}
+      >
+        <span class="lens-layer" />
+        {trace.tokens.slice(positions.from, positions.to).map((token) => (
+          <span
+            key={token.index}
+            class={`lens-head${token.index === (hovered ?? shown.position) ? ' is-on' : ''}`}
+            title={`#${token.index}`}
+          >
+            <TokenText token={token} />
+          </span>
+        ))}
+        {rows.map((cells, depth) => (
+          <>
+            <span class={`lens-layer${depth === shown.depth ? ' is-on' : ''}`} title={depthName(depth)}>
+              {depth === 0 ? 'in' : `L${depth - 1}`}
+            </span>
+            {cells.map((cell, at) => {
+              const position = positions.from + at;
+              const [best] = cell.tokens;
+              const isCursor = standing.depth === depth && standing.position === position;
+              return (
+                <button
+                  key={position}
+                  type="button"
+                  tabIndex={-1}
+                  class={`lens-cell${matches(trace, cell, position) ? ' is-match' : ''}${isCursor ? ' is-cursor' : ''}`}
+                  style={{ backgroundColor: cssColour('probability', palette.kind, best.probability) }}
+                  data-depth={depth}
+                  data-position={position}
+                  data-top={best.id}
+                  data-probability={best.probability}
+                  onPointerEnter={() => setPointed({ depth, position })}
+                  onClick={() => {
+                    setCursor({ depth, position });
+                    store.pin(position);
+                  }}
+                >
+                  <TokenText token={best} />
+                </button>
+              );
+            })}
+          </>
+        ))}
+      </div>
+      {shownCell !== undefined && <LensReadout trace={trace} cell={shownCell} place={shown} />}
+      <p class="explanation stage-note">
+        At each depth the model’s own final norm and head are put on the stream, as if the layers above were not there:{' '}
+        <span class="formula">logits = W_U · norm(h)</span>. The last row is the model’s prediction.
+      </p>
+    </>
+  );
+}
+
+/** The five most probable tokens of a cell. */
+function LensReadout({ trace, cell, place }: { trace: Trace; cell: LensCell; place: Place }) {
+  const next = trace.tokens[place.position + 1];
+  return (
+    <div class="lens-readout" data-lens-readout={`${place.depth},${place.position}`}>
+      <span>
+        <b>{depthName(place.depth)}</b>, after #{place.position} <TokenText token={trace.tokens[place.position]} />:
+      </span>
+      {cell.tokens.map((token) => (
+        <span key={token.id} class="lens-candidate">
+          <TokenTag token={token} /> {formatPercent(token.probability)}
+        </span>
+      ))}
+      {cell.actual !== null && next !== undefined && (
+        <span>
+          the text goes on with <TokenText token={next} />, {formatPercent(cell.actual.probability)}, rank{' '}
+          {formatCount(cell.actual.rank)}
+        </span>
+      )}
+    </div>
+  );
+}
+
+function matches(trace: Trace, cell: LensCell, position: number): boolean {
+  const next = trace.tokens[position + 1];
+  return next !== undefined && cell.tokens[0].id === next.id;
+}
+
+function depthName(depth: number): string {
+  return depth === 0 ? 'before the first layer' : `after layer ${depth - 1}`;
+}
+
+function windowName({ from, to }: TokenRange, length: number): string {
+  return to - from === length
+    ? `all ${length} positions`
+    : to === length
+      ? `last ${to - from} positions`
+      : `positions #${from}–${to - 1}`;
+}
+
+function clamp(value: number, least: number, most: number): number {
+  return Math.min(Math.max(least, most), Math.max(least, value));
+}

@@ -1,0 +1,92 @@
+import { type StreamNorms, StreamNormsRequest } from '../../src/protocol/stages';
+import type { Trace } from '../../src/protocol/trace';
+import { useAnswer } from '../answers';
+import { useSelected } from '../panel-context';
+import { formatNumber } from '../render/number-format';
+import { focusedQuery } from '../state';
+import { Failure } from './notices';
+import { Section } from './section';
+import { TokenText } from './visible';
+
+/** The residual stream of one token: how long it is, and what each block adds. */
+export function Stream({ trace }: { trace: Trace }) {
+  const open = !useSelected((state) => state.view.collapsed.includes('stream'));
+  const focused = useSelected((state) => (open ? focusedQuery(state) : null));
+  const { value, failure } = useAnswer(StreamNormsRequest, open ? { traceId: trace.id } : null);
+  const position = focused ?? 0;
+  return (
+    <Section
+      name="stream"
+      title="Residual stream"
+      subtitle={
+        <>
+          at <span class="mono">#{position}</span> <TokenText token={trace.tokens[position]} />
+        </>
+      }
+    >
+      {failure !== null && <Failure error={failure} />}
+      {value !== null && position < value.length && <NormTable norms={value} position={position} />}
+    </Section>
+  );
+}
+
+function NormTable({ norms, position }: { norms: StreamNorms; position: number }) {
+  const { layers, length, stream, attention, feedForward } = norms;
+  const column = (values: Float32Array, row: number) => ({
+    value: values[row * length + position],
+    mean: values.subarray(row * length, (row + 1) * length).reduce((sum, value) => sum + value, 0) / length,
+  });
+  const streams = Array.from({ length: layers + 1 }, (_, depth) => column(stream, depth));
+  const additions = Array.from({ length: layers }, (_, layer) => ({
+    attention: column(attention, layer),
+    feedForward: column(feedForward, layer),
+  }));
+  const longest = Math.max(...streams.map(({ value }) => value));
+  const most = Math.max(...additions.flatMap((row) => [row.attention.value, row.feedForward.value]));
+  return (
+    <>
+      <p class="explanation">
+        Every token has one vector that runs through the whole model. A block reads a normed copy of it and adds its
+        result: <span class="formula">h ← h + attention(norm(h)), h ← h + feed-forward(norm(h))</span>. Bars are the
+        Euclidean lengths of these vectors; ticks are their means over the passage.
+      </p>
+      <table class="stage-table norms" aria-label="Lengths along the layers">
+        <tbody>
+          <tr class="stage-row stage-head">
+            <th>layer</th>
+            <th>+ attention</th>
+            <th>+ feed-forward</th>
+            <th>stream after it</th>
+          </tr>
+          <tr class="stage-row" data-depth="0">
+            <td>embeddings</td>
+            <td />
+            <td />
+            <Bar {...streams[0]} end={longest} />
+          </tr>
+          {additions.map((row, layer) => (
+            <tr key={layer} class="stage-row" data-depth={layer + 1}>
+              <td>L{layer}</td>
+              <Bar {...row.attention} end={most} />
+              <Bar {...row.feedForward} end={most} />
+              <Bar {...streams[layer + 1]} end={longest} />
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </>
+  );
+}
+
+function Bar({ value, mean, end }: { value: number; mean: number; end: number }) {
+  const width = (length: number) => `${Math.min(1, length / Math.max(end, Number.MIN_VALUE)) * 100}%`;
+  return (
+    <td class="norm" data-value={value} title={`mean over the passage ${formatNumber(mean)}`}>
+      <span class="norm-bar" aria-hidden="true">
+        <i style={{ width: width(value) }} />
+        <u style={{ left: width(mean) }} />
+      </span>
+      <span class="number">{formatNumber(value)}</span>
+    </td>
+  );
+}

@@ -1,0 +1,148 @@
+import { useState } from 'preact/hooks';
+import { TrainingRequest, type TrainingView } from '../../src/protocol/stages';
+import type { Trace } from '../../src/protocol/trace';
+import { useAnswer } from '../answers';
+import { usePalette, usePanel, useSelected } from '../panel-context';
+import { cssColour, SURPRISAL_TOP } from '../render/colour-map';
+import { formatCount, formatNumber, formatPercent, formatQuantity } from '../render/number-format';
+import { Button } from '../ui/button';
+import { NumberField } from '../ui/number-field';
+import { Failure } from './notices';
+import { Section } from './section';
+import { TokenText } from './visible';
+
+/** Rows that are drawn at first. */
+const FIRST_ROWS = 64;
+
+/** The passage as a model is trained on it: each token is to be foretold from those before it. */
+export function Training({ trace }: { trace: Trace }) {
+  const open = !useSelected((state) => state.view.collapsed.includes('training'));
+  const { contextLength } = trace.model;
+  const [stride, setStride] = useState(Math.floor(contextLength / 2));
+  const isLong = trace.truncation !== null;
+  const { value, stale, failure } = useAnswer(TrainingRequest, open ? { traceId: trace.id, stride } : null);
+  return (
+    <Section
+      name="training"
+      title="As training data"
+      subtitle={value === null ? undefined : formatQuantity(value.scored, 'prediction')}
+      tools={
+        isLong && (
+          <span class="versus">
+            windows of {formatCount(contextLength)}, stride
+            <NumberField
+              label="Stride in tokens"
+              value={stride}
+              least={1}
+              most={contextLength - 1}
+              decimals={0}
+              onInput={setStride}
+            />
+          </span>
+        )
+      }
+    >
+      {failure !== null && <Failure error={failure} />}
+      {open && isLong && value === null && failure === null && (
+        <p class="explanation">Reading the whole text, window after window …</p>
+      )}
+      {value !== null && (
+        <div class={stale ? 'is-late' : ''}>
+          <TrainingTable view={value} />
+        </div>
+      )}
+    </Section>
+  );
+}
+
+function TrainingTable({ view }: { view: TrainingView }) {
+  const { store } = usePanel();
+  const palette = usePalette();
+  const [all, setAll] = useState(false);
+  const { rows, meanLoss, perplexity, bitsPerByte } = view;
+  if (meanLoss === null || perplexity === null) {
+    return <p class="explanation">One token alone foretells nothing: there is no target after it.</p>;
+  }
+  const shown = all ? rows : rows.slice(0, FIRST_ROWS);
+  const isLong = view.windows > 1;
+  return (
+    <>
+      <p class="explanation">
+        The target of each position is the token after it. Its loss is <span class="formula">−ln p</span>; training
+        lowers the mean of all losses, the cross-entropy.
+        {isLong &&
+          ` The text has ${formatCount(view.tokens)} tokens and was read in ${formatQuantity(view.windows, 'window')}; each token is scored once, with the longest context a window gives it.`}
+      </p>
+      <dl class="figures">
+        <Figure name="cross-entropy" value={meanLoss} unit="nats" />
+        <Figure name="perplexity" value={perplexity} unit="= e^ of it" />
+        {bitsPerByte !== null && <Figure name="bits per byte" value={bitsPerByte} unit="bits" />}
+      </dl>
+      <table class="stage-table losses" aria-label="Losses">
+        <tbody>
+          <tr class="stage-row stage-head">
+            <th class="number">#</th>
+            <th>input</th>
+            <th>target</th>
+            <th class="number">p</th>
+            <th class="loss-bar" />
+            <th class="number">loss</th>
+            {isLong && (
+              <th class="number" title="Tokens before the target in its window">
+                context
+              </th>
+            )}
+          </tr>
+          {shown.map((row) => (
+            <tr
+              key={row.position}
+              class={`stage-row${isLong ? ' is-wide' : ''}`}
+              data-position={row.position}
+              data-loss={row.loss}
+              onPointerEnter={isLong ? undefined : () => store.hover(row.position + 1)}
+              onPointerLeave={isLong ? undefined : () => store.hover(null)}
+            >
+              <td class="number is-faint">{row.position}</td>
+              <td class="stage-token">
+                <TokenText token={row.input} />
+              </td>
+              <td class="stage-token">
+                <TokenText token={row.target} />
+              </td>
+              <td class="number">{formatPercent(row.probability)}</td>
+              <td class="loss-bar" aria-hidden="true">
+                <i
+                  style={{
+                    width: `${Math.min(1, row.loss / (SURPRISAL_TOP * Math.LN2)) * 100}%`,
+                    backgroundColor: cssColour('surprisal', palette.kind, row.loss / (SURPRISAL_TOP * Math.LN2)),
+                  }}
+                />
+              </td>
+              <td class="number is-strong">{formatNumber(row.loss)}</td>
+              {isLong && <td class="number is-faint">{formatCount(row.context)}</td>}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {shown.length < rows.length && (
+        <Button onPress={() => setAll(true)}>Show {formatCount(rows.length - shown.length)} more</Button>
+      )}
+      {all && rows.length < view.scored && (
+        <p class="explanation">
+          The first {formatCount(rows.length)} of {formatCount(view.scored)} are listed; the means are of all.
+        </p>
+      )}
+    </>
+  );
+}
+
+function Figure({ name, value, unit }: { name: string; value: number; unit: string }) {
+  return (
+    <div class="figure">
+      <dt>{name}</dt>
+      <dd data-figure={name} data-value={value}>
+        <b>{formatNumber(value)}</b> {unit}
+      </dd>
+    </div>
+  );
+}

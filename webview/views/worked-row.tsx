@@ -1,0 +1,162 @@
+import { type WorkedKey, type WorkedRow as WorkedRowAnswer, WorkedRowRequest } from '../../src/protocol/stages';
+import type { Trace } from '../../src/protocol/trace';
+import { useAnswer } from '../answers';
+import { usePanel, useSelected } from '../panel-context';
+import { formatCount, formatNumber, formatWeight } from '../render/number-format';
+import { focusedQuery, pinnedToken, shownHead } from '../state';
+import { Failure } from './notices';
+import { Section } from './section';
+import { extentOf, VectorStrip } from './vector-strip';
+import { TokenText } from './visible';
+
+/** Keys of the largest weight that are worked out. */
+const KEYS = 8;
+
+/** One query of the shown head in numbers: from q·k to what it takes along. */
+export function WorkedRow({ trace }: { trace: Trace }) {
+  const open = !useSelected((state) => state.view.collapsed.includes('row'));
+  const head = useSelected((state) => (open ? shownHead(state) : null));
+  const focused = useSelected((state) => (open ? focusedQuery(state) : null));
+  const pinned = useSelected(pinnedToken);
+  const key = useSelected((state) => (open ? (state.cursor?.key ?? null) : null));
+  const query = focused ?? pinned ?? 0;
+  const visibleKey = key !== null && key <= query ? key : null;
+  const { value, stale, failure } = useAnswer(
+    WorkedRowRequest,
+    open && head !== null ? { traceId: trace.id, ...head, query, key: visibleKey, limit: KEYS } : null,
+  );
+  return (
+    <Section
+      name="row"
+      title="One row in numbers"
+      subtitle={
+        head !== null && (
+          <>
+            <span class="mono">#{query}</span> <TokenText token={trace.tokens[query]} /> in L{head.layer}·H{head.head}
+          </>
+        )
+      }
+    >
+      {failure !== null && <Failure error={failure} />}
+      {value !== null && value.query < trace.tokens.length && (
+        <div class={stale ? 'is-late' : ''}>
+          <WorkedTable trace={trace} row={value} chosen={visibleKey} />
+        </div>
+      )}
+    </Section>
+  );
+}
+
+function WorkedTable({ trace, row, chosen }: { trace: Trace; row: WorkedRowAnswer; chosen: number | null }) {
+  const { store } = usePanel();
+  const { keys, queryVector, mixed } = row;
+  const scale = row.scale === null ? 'scaled' : `× ${formatNumber(row.scale)}`;
+  const queriesAndKeys = extentOf([queryVector, ...keys.map(({ keyVector }) => keyVector)]);
+  const values = extentOf([mixed, ...keys.map(({ valueVector }) => valueVector)]);
+  const largest = Math.max(...keys.map(({ weight }) => weight), Number.MIN_VALUE);
+  return (
+    <>
+      <p class="explanation">
+        The query vector q of this token is multiplied with the key vector k of each token it may see. The scores become
+        shares by the softmax, and the same shares of the value vectors v are added up:{' '}
+        <span class="formula">z = Σ softmax(q·k/√d) v</span>
+        {row.kvHeads > 1 &&
+          trace.model.kvHeads < trace.model.heads &&
+          `. Query head ${row.head} shares keys and values with the others of group ${row.kvHead}`}
+      </p>
+      <table class="stage-table worked" aria-label="One row of the attention in numbers">
+        <tbody>
+          <tr class="stage-row stage-head">
+            <th>reads from</th>
+            <th class="worked-vector">k</th>
+            <th class="number">q·k</th>
+            <th class="number" title="The score: what the softmax reads">
+              {scale}
+            </th>
+            <th class="worked-bar" />
+            <th class="number">softmax</th>
+            <th class="worked-vector">v</th>
+            <th class="number">‖v‖</th>
+            <th class="number" title="weight × ‖v‖">
+              × ‖v‖
+            </th>
+          </tr>
+          <tr class="stage-row is-sum worked-query">
+            <td class="stage-token">
+              <b>q</b> of #{row.query} <TokenText token={trace.tokens[row.query]} />
+            </td>
+            <td class="worked-vector">
+              <VectorStrip name="q" values={queryVector} extent={queriesAndKeys} />
+            </td>
+          </tr>
+          {keys.map((key) => (
+            <WorkedKeyRow
+              key={key.key}
+              trace={trace}
+              row={key}
+              extents={[queriesAndKeys, values]}
+              share={key.weight / largest}
+              chosen={key.key === chosen}
+              onPoint={() => store.update({ cursor: { query: row.query, key: key.key } })}
+            />
+          ))}
+          {row.otherKeys > 0 && (
+            <tr class="stage-row is-quiet">
+              <td class="stage-token">{formatCount(row.otherKeys)} more</td>
+              <td class="number worked-weight">{formatWeight(row.otherWeight)}</td>
+            </tr>
+          )}
+          <tr class="stage-row is-sum" data-mixed={Math.hypot(...mixed)}>
+            <td class="stage-token">
+              <b>z</b>, the sum
+            </td>
+            <td class="number worked-weight">1</td>
+            <td class="worked-vector worked-mixed">
+              <VectorStrip name="z" values={mixed} extent={values} />
+            </td>
+            <td class="number worked-norm">{formatNumber(Math.hypot(...mixed))}</td>
+          </tr>
+        </tbody>
+      </table>
+    </>
+  );
+}
+
+interface WorkedKeyRowProps {
+  readonly trace: Trace;
+  readonly row: WorkedKey;
+  readonly extents: readonly [number, number];
+  readonly share: number;
+  readonly chosen: boolean;
+  readonly onPoint: () => void;
+}
+
+function WorkedKeyRow({ trace, row, extents, share, chosen, onPoint }: WorkedKeyRowProps) {
+  return (
+    <tr
+      class={`stage-row${chosen ? ' is-chosen' : ''}`}
+      data-key={row.key}
+      data-score={row.score}
+      data-weight={row.weight}
+      onPointerEnter={onPoint}
+    >
+      <td class="stage-token">
+        #{row.key} <TokenText token={trace.tokens[row.key]} />
+      </td>
+      <td class="worked-vector">
+        <VectorStrip name={`k of #${row.key}`} values={row.keyVector} extent={extents[0]} />
+      </td>
+      <td class="number">{formatNumber(row.product)}</td>
+      <td class="number">{row.masked === null ? 'masked' : formatNumber(row.masked)}</td>
+      <td class="worked-bar" aria-hidden="true">
+        <i style={{ width: `${share * 100}%` }} />
+      </td>
+      <td class="number is-strong">{formatWeight(row.weight)}</td>
+      <td class="worked-vector">
+        <VectorStrip name={`v of #${row.key}`} values={row.valueVector} extent={extents[1]} />
+      </td>
+      <td class="number">{formatNumber(row.valueNorm)}</td>
+      <td class="number">{formatNumber(row.weight * row.valueNorm)}</td>
+    </tr>
+  );
+}
