@@ -8,6 +8,7 @@ import {
   LoadProgressNotification,
   ModelReportRequest,
   PingRequest,
+  SuggestRequest,
   TokenizeRequest,
   TraceRequest,
 } from '../protocol/engine';
@@ -80,6 +81,18 @@ export function serve(connection: MessageConnection): void {
   answer(HeadOverviewRequest, (params, cancellation) => loaded().headOverview(params, cancellation));
   answer(HeadMatrixRequest, (params) => loaded().headMatrix(params));
   answer(CandidatesRequest, (params) => loaded().candidates(params));
+  answer(SuggestRequest, (params, cancellation) => {
+    const asked = loaded();
+    // Token by token, so that a trace does not wait for a whole suggestion.
+    return asked.suggester.suggest(params, cancellation, (work) =>
+      inTurn(cancellation, async () => {
+        if (inspector !== asked) {
+          throw new HeadlightError('cancelled', 'Another model was loaded meanwhile.');
+        }
+        return work();
+      }),
+    );
+  });
   connection.onRequest(PingRequest, () => ({ pid: process.pid, memoryBytes: process.memoryUsage.rss() }));
   connection.listen();
 }

@@ -15,6 +15,7 @@ import { type ModelFolder, readModelFolder } from '../model/folder';
 import { loadTokenizer, type Tokenizer } from '../model/tokenizer';
 import { type AttentionReplay, Decoder } from '../runtime/decoder';
 import { listCandidates } from '../sampling/candidates';
+import { Suggester } from '../suggest/suggester';
 import { type Cancellation, pauseUnlessCancelled } from './cancellation';
 import { earlierOccurrences, headStatistics } from './head-statistics';
 import { passageOfIds, type TokenizedPassage, tokenizePassage } from './passage';
@@ -63,6 +64,8 @@ export class Inspector {
   private readonly kept = new Map<number, KeptTrace>();
   /** Counts from the time of opening, so that a restarted engine does not hand out the ids of its predecessor. */
   private nextTraceId = Date.now();
+
+  private openedSuggester: Suggester | null = null;
 
   private constructor(
     readonly loaded: LoadedModel,
@@ -201,6 +204,12 @@ export class Inspector {
       );
     }
     return { length, logits, hiddenStates, attention: (layer) => this.attentionOf(kept).layer(layer) };
+  }
+
+  /** Writes on where a text ends, with the same model. */
+  get suggester(): Suggester {
+    this.openedSuggester ??= new Suggester(this.tokenizer, this.decoder, this.loaded.model.contextLength);
+    return this.openedSuggester;
   }
 
   async dispose(): Promise<void> {
