@@ -10,10 +10,10 @@ import { TypingRhythm } from './typing-rhythm';
 
 /** Suggestions for the editor's own next and previous commands. */
 const ALTERNATIVES = 4;
-/** A first token that comes later than this comes too late while one types. */
-const SLOW_MS = 1_000;
-/** Only of a text that was read before but for its end: the first look at a place takes as long as it takes. */
+/** How fast a model is shows in a text that was read before but for its end: a first look takes as long as it takes. */
 const FEW_TOKENS = 64;
+/** The machine may have been busy with something else once. */
+const SLOW_ANSWERS = 2;
 const PAUSE_MS = 10 * 60_000;
 
 /** A suggestion at a caret. */
@@ -34,8 +34,8 @@ export class InlineSuggestions implements vscode.InlineCompletionItemProvider, v
   private readonly rhythm = new TypingRhythm();
   private readonly subscriptions: vscode.Disposable[];
   private pausedUntil = 0;
-  /** Set once the model was found too slow to write along by itself. */
-  private slow = false;
+  /** Answers in succession that came too late to write along. */
+  private slowAnswers = 0;
   private saidWhatFailed = false;
   private requests = 0;
 
@@ -67,16 +67,16 @@ export class InlineSuggestions implements vscode.InlineCompletionItemProvider, v
     return Date.now() < this.pausedUntil;
   }
 
-  /** Whether suggestions come by themselves in a language. */
+  /** Whether suggestions come by themselves in a language: where that is switched on, unless the model is too slow. */
   isAutomaticIn(languageId: string): boolean {
-    return this.settings.suggestsIn(languageId) && !this.slow;
+    return this.settings.suggestsIn(languageId) && this.slowAnswers < SLOW_ANSWERS;
   }
 
   /** Switches suggestions that come by themselves on or off for a language. */
   async toggle(languageId: string): Promise<void> {
     const on = !this.isAutomaticIn(languageId);
     // Someone who switches them on again has heard that the model is slow.
-    this.slow = false;
+    this.slowAnswers = 0;
     this.pausedUntil = 0;
     await this.settings.setSuggestsIn(languageId, on);
   }
@@ -93,15 +93,19 @@ export class InlineSuggestions implements vscode.InlineCompletionItemProvider, v
     cancellation: vscode.CancellationToken,
   ): Promise<vscode.InlineCompletionItem[]> {
     const automatic = triggerKind === vscode.InlineCompletionTriggerKind.Automatic;
+    const unasked = automatic && (this.paused || !this.isAutomaticIn(document.languageId));
     if (
       selectedCompletionInfo !== undefined ||
-      (automatic && (this.paused || !this.isAutomaticIn(document.languageId))) ||
       isExcluded(document, this.settings.excludedFromSuggestions) ||
       !isWritingPlace(document, position, automatic)
     ) {
       return [];
     }
     const known = this.find(document, position, !automatic);
+    if (unasked) {
+      // One that was asked for stays while it is typed.
+      return known?.flatMap((fitting) => (fitting.typed > 0 ? itemFor(document, position, fitting) : [])) ?? [];
+    }
     if (known !== null) {
       return known.map((fitting) => itemFor(document, position, fitting));
     }
@@ -186,10 +190,13 @@ export class InlineSuggestions implements vscode.InlineCompletionItemProvider, v
   }
 
   private noticeSlowness({ firstTokenMs, readTokens }: SuggestResult, automatic: boolean): void {
-    if (!automatic || this.slow || readTokens > FEW_TOKENS || firstTokenMs < SLOW_MS) {
+    if (!automatic || readTokens > FEW_TOKENS) {
       return;
     }
-    this.slow = true;
+    this.slowAnswers = firstTokenMs < this.settings.slowSuggestionMs ? 0 : this.slowAnswers + 1;
+    if (this.slowAnswers !== SLOW_ANSWERS) {
+      return;
+    }
     const name = this.engine.loaded?.model.name ?? 'The model';
     void vscode.window.showInformationMessage(
       `${name} takes ${(firstTokenMs / 1000).toFixed(1)} s for a first token on this machine, so inline suggestions come only when you ask for them now (Trigger Inline Suggestion).`,
@@ -210,7 +217,7 @@ export class InlineSuggestions implements vscode.InlineCompletionItemProvider, v
 
   private forget(): void {
     this.memory.clear();
-    this.slow = false;
+    this.slowAnswers = 0;
     this.saidWhatFailed = false;
   }
 }

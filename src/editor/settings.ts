@@ -103,6 +103,11 @@ export class Settings {
     return Math.max(0, this.read<number>(`${SUGGESTIONS}.cacheMegabytes`)) * 2 ** 20;
   }
 
+  /** Milliseconds after which a first token comes too late while one types. */
+  get slowSuggestionMs(): number {
+    return this.read<number>(`${SUGGESTIONS}.slowAfter`);
+  }
+
   /** Calls back after a change of what or where is suggested. */
   onDidChangeSuggestions(listener: () => void): vscode.Disposable {
     return vscode.workspace.onDidChangeConfiguration((event) => {

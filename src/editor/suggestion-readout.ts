@@ -3,8 +3,13 @@ import type { SuggestedToken, Suggestion } from '../protocol/suggestion';
 
 /** The hover of a suggestion: each token with its probability and the two runners-up. */
 export function suggestionReadout({ tokens, probability }: Suggestion): vscode.MarkdownString {
+  const [{ typed, confidence }] = tokens;
+  const reaching =
+    typed === ''
+      ? ''
+      : `Of all that begins with ${code(typed)}, the first token has ${percent(confidence)}; in the table is its own.\n\n`;
   const markdown = new vscode.MarkdownString(
-    `**Suggested by the model** · ${percent(probability)} that it writes just this\n\n` +
+    `**Suggested by the model** · ${percent(probability)} that it writes just this\n\n${reaching}` +
       '| token | p | runner-up | p | then | p |\n| --- | ---: | --- | ---: | --- | ---: |\n',
   );
   for (const token of tokens) {

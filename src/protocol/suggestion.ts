@@ -77,6 +77,6 @@ export interface SuggestResult {
   readonly promptTokens: number;
   /** How many of those it had to read for this, the others being remembered. */
   readonly readTokens: number;
-  /** Milliseconds until the first token was known, from when the engine took the request up. */
+  /** Milliseconds until the first token was known, from when the engine took the request up with the model at hand. */
   readonly firstTokenMs: number;
 }

@@ -94,8 +94,8 @@ export class Suggester {
   private async write(request: Request): Promise<SuggestResult> {
     const { params, turn, cancellation } = request;
     await pauseUnlessCancelled(cancellation);
-    const started = performance.now();
     const model = await this.opened(turn);
+    const started = performance.now();
     const readBefore = model.readTokens;
     this.tree.resize(params.cacheBytes);
     const size = Math.max(1, Math.min(params.windowTokens, this.contextLength - params.maxTokens));
