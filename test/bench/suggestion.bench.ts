@@ -1,0 +1,98 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { root } from '../../scripts/project.mjs';
+import { SuggestionMemory } from '../../src/editor/suggestion-memory';
+import { readModelFolder } from '../../src/engine/model/folder';
+import { loadTokenizer } from '../../src/engine/model/tokenizer';
+import { Decoder } from '../../src/engine/runtime/decoder';
+import { Suggester } from '../../src/engine/suggest/suggester';
+import type { SuggestParams } from '../../src/protocol/suggestion';
+import { type Bench, compare, type Measurement, median, timed } from './bench';
+import { DEFAULT_MODEL, gpt2SmallDecoding } from './models';
+
+const PARAMS: Omit<SuggestParams, 'text' | 'cacheBytes'> = {
+  ...{ extent: 'line', sampler: { temperature: 0, topK: 0, topP: 1, minP: 0 }, seed: 1, count: 1 },
+  ...{ confidenceFloor: 0, atLeast: 1, maxTokens: 8, windowTokens: 512 },
+};
+const CACHE_BYTES = 256 * 2 ** 20;
+const KEYS = 300;
+const TYPED_BEFORE = 2000;
+const REPETITIONS = 7;
+
+/** From a key to what is suggested, the waiting for a pause in typing left out. */
+export const bench: Bench = async () => [
+  await oneCharacter('GPT-2-small-shaped', await gpt2SmallDecoding()),
+  await typingSession(),
+];
+
+/** A model, and suggesters that share it but not what they remember. */
+async function open(directory: string): Promise<{ decoder: Decoder; newSuggester: () => Suggester }> {
+  const folder = await readModelFolder(directory);
+  const { graphFile, config } = folder;
+  const decoder = await Decoder.open({ graphFile, config, device: 'cpu' });
+  const tokenizer = await loadTokenizer(folder);
+  return { decoder, newSuggester: () => new Suggester(tokenizer, decoder, config.contextLength) };
+}
+
+/** A sample, long enough to fill the window. */
+function longText(): string {
+  return readFileSync(path.join(root, 'samples', 'long.py'), 'utf8');
+}
+
+async function oneCharacter(name: string, directory: string): Promise<Measurement> {
+  const { decoder, newSuggester } = await open(directory);
+  const suggester = newSuggester();
+  const forgetful = newSuggester();
+  const decoding = await decoder.decoding();
+  const text = longText();
+  let end = 4000;
+  await suggester.suggest({ ...PARAMS, text: text.slice(0, end), cacheBytes: CACHE_BYTES });
+  const { ratio, a, b } = await compare(
+    REPETITIONS,
+    () => suggester.suggest({ ...PARAMS, text: text.slice(0, ++end), cacheBytes: CACHE_BYTES }),
+    async () => {
+      // Nothing is remembered, neither in the tree nor in the buffer.
+      decoding.truncate(0);
+      await forgetful.suggest({ ...PARAMS, text: text.slice(0, end), cacheBytes: 0 });
+    },
+  );
+  await decoder.dispose();
+  return {
+    what: `${name}: a suggestion of 8 tokens after one more character at context 512, against the same without reuse`,
+    value: ratio,
+    unit: 'ratio',
+    limit: { atMost: 0.15 },
+    detail: `${a.toFixed(0)} ms against ${b.toFixed(0)} ms`,
+  };
+}
+
+/** Types a part of a sample key by key; what the model has suggested is not asked for again. */
+async function typingSession(): Promise<Measurement> {
+  const { decoder, newSuggester } = await open(DEFAULT_MODEL);
+  const suggester = newSuggester();
+  const text = longText();
+  const memory = new SuggestionMemory();
+  const times: number[] = [];
+  let asked = 0;
+  for (let key = 1; key <= KEYS; key++) {
+    const before = text.slice(0, TYPED_BEFORE + key);
+    times.push(
+      await timed(async () => {
+        if (memory.find('', before, false) === null) {
+          asked++;
+          const { suggestions } = await suggester.suggest({ ...PARAMS, text: before, cacheBytes: CACHE_BYTES });
+          memory.add({ source: '', text: before, suggestions, withAlternatives: false });
+        }
+      }),
+    );
+  }
+  await decoder.dispose();
+  const sorted = times.toSorted((x, y) => x - y);
+  return {
+    what: `headlight-small: from a key to its suggestion, 95th percentile of ${KEYS} keys`,
+    value: sorted[Math.floor(0.95 * KEYS)],
+    unit: 'ms',
+    limit: null,
+    detail: `median ${median(times).toFixed(1)} ms; ${KEYS - asked} keys typed as suggested cost no request`,
+  };
+}
