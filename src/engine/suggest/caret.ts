@@ -3,7 +3,7 @@ import type { Tokenizer } from '../model/tokenizer';
 
 /** The tokens of a text that ends at a caret, which rarely stands where a token ends. */
 export interface CaretText {
-  /** Of the whole text, as the tokenizer splits it. */
+  /** As the tokenizer splits the text, behind the token that the model is used to find before one. */
   readonly ids: readonly number[];
   /**
    * How many of them may be the beginning of a token that is not written to its end yet: `con`, `so` of `console`. From
@@ -30,7 +30,8 @@ export function readCaret(
 ): CaretText {
   const split = tokenizer.split(text).ids;
   const start = windowStart(split);
-  const ids = [...split.subarray(start)];
+  const lead = tokenizer.startToken === null ? [] : [tokenizer.startToken];
+  const ids = [...lead, ...split.subarray(start)];
   let open = 0;
   // The first token of all is given: nothing predicts it.
   for (let count = 1; count <= Math.min(MOST_OPEN, ids.length - 1); count++) {
@@ -38,7 +39,7 @@ export function readCaret(
       open = count;
     }
   }
-  const shorter = /\s[ \t]$/.test(text) ? [...tokenizer.split(text.slice(0, -1)).ids.subarray(start)] : [];
+  const shorter = /\s[ \t]$/.test(text) ? [...lead, ...tokenizer.split(text.slice(0, -1)).ids.subarray(start)] : [];
   let shared = 0;
   while (shared < shorter.length && shorter[shared] === ids[shared]) {
     shared++;

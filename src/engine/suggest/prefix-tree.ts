@@ -57,9 +57,16 @@ export class PrefixTree {
     this.trim();
   }
 
-  /** How many of the tokens from a place on are in the tree as the beginning of a text. Counts as no use. */
-  depthFrom(ids: ArrayLike<number>, from: number): number {
-    let node: Node | undefined = this.root;
+  /**
+   * How many of the tokens from a place on are in the tree as the beginning of a text. Counts as no use.
+   *
+   * @param startToken what stands before every text; null where nothing does
+   */
+  depthFrom(ids: ArrayLike<number>, from: number, startToken: number | null): number {
+    let node = startToken === null ? this.root : this.root.children.get(startToken);
+    if (node === undefined) {
+      return 0;
+    }
     let depth = -1;
     for (; node !== undefined; depth++) {
       node = node.children.get(ids[from + depth + 1]);

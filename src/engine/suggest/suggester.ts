@@ -98,9 +98,11 @@ export class Suggester {
     const started = performance.now();
     const readBefore = model.readTokens;
     this.tree.resize(params.cacheBytes);
-    const size = Math.max(1, Math.min(params.windowTokens, this.contextLength - params.maxTokens));
+    const { startToken } = this.tokenizer;
+    const room = this.contextLength - params.maxTokens - (startToken === null ? 0 : 1);
+    const size = Math.max(1, Math.min(params.windowTokens, room));
     const caret = readCaret(params.text, this.tokenizer, this.prefixes, (ids) =>
-      windowStart(ids.length, size, (start) => this.tree.depthFrom(ids, start)),
+      windowStart(ids.length, size, (start) => this.tree.depthFrom(ids, start, startToken)),
     );
     const promptTokens = caret.ids.length;
     if (promptTokens === 0) {

@@ -21,8 +21,10 @@ describe('PrefixTree', () => {
       ],
     );
     assert.deepEqual(tree.find([2]), []);
-    assert.equal(tree.depthFrom([0, 0, 1, 2, 3, 7], 2), 3);
-    assert.equal(tree.depthFrom([0, 0], 0), 0);
+    assert.equal(tree.depthFrom([0, 0, 1, 2, 3, 7], 2, null), 3);
+    assert.equal(tree.depthFrom([0, 0], 0, null), 0);
+    assert.equal(tree.depthFrom([0, 2, 3, 7], 1, 1), 2);
+    assert.equal(tree.depthFrom([0, 2, 3, 7], 1, 8), 0);
   });
 
   it('lets go of what was not used for longest, from its end', () => {

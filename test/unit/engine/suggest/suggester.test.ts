@@ -195,6 +195,21 @@ describe('Suggester', () => {
     });
   }
 
+  it('reads the token first that the model is used to find before a text', async () => {
+    const started = new BytePairTokenizer(await openEncoding('r50k_base'), SHAPE.vocabSize, 50_256);
+    const { suggestions, promptTokens } = await new Suggester(started, decoder, SHAPE.contextLength).suggest({
+      ...GREEDY,
+      text: 'import conso',
+    });
+    assert.equal(promptTokens, 4);
+    const ids = [50_256, ...tokenizer.split('import conso').ids];
+    const weights = await predictionAfter(ids.slice(0, 2));
+    const [{ typed, id, probability }] = suggestions[0].tokens;
+    assert.ok(typed !== ' conso' || Math.abs(probability - Math.exp(weights[id])) < 1e-6);
+    const without = await suggester.suggest({ ...GREEDY, text: 'import conso' });
+    assert.notEqual(without.suggestions[0].tokens[0].probability, probability);
+  });
+
   it('has nothing to say to an empty text', async () => {
     assert.deepEqual((await suggester.suggest({ ...GREEDY, text: '' })).suggestions, []);
   });
