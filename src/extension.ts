@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import { registerCommands } from './editor/commands';
 import { Engine } from './editor/engine';
+import { InlineSuggestions } from './editor/inline-suggestions';
 import { Inspection } from './editor/inspection';
 import { ModelPage } from './editor/model-page';
 import { ModelPicker } from './editor/model-picker';
@@ -17,6 +18,7 @@ export interface HeadlightApi {
   readonly inspection: Inspection;
   readonly panel: Panel;
   readonly highlights: TokenHighlights;
+  readonly suggestions: InlineSuggestions;
 }
 
 /** Builds the long-lived objects. No process is started and no model is read before it is needed. */
@@ -31,6 +33,7 @@ export function activate(context: vscode.ExtensionContext): HeadlightApi {
   const inspection = new Inspection(engine, context.workspaceState, log);
   const panel = new Panel(context.extensionUri, inspection, engine);
   const highlights = new TokenHighlights(engine, inspection, log);
+  const suggestions = new InlineSuggestions(engine, settings, log);
   const mark = new TokenMark(inspection);
   const picker = new ModelPicker(engine, settings, log);
   const modelPage = new ModelPage(engine);
@@ -40,6 +43,7 @@ export function activate(context: vscode.ExtensionContext): HeadlightApi {
     inspection,
     panel,
     highlights,
+    suggestions,
     mark,
     modelPage,
     panel.onDidHoverToken((index) => mark.show(index)),
@@ -51,7 +55,7 @@ export function activate(context: vscode.ExtensionContext): HeadlightApi {
         void inspection.inspectAgain();
       }
     }),
-    registerCommands({ engine, inspection, panel, highlights, picker, modelPage, log }),
+    registerCommands({ engine, inspection, panel, highlights, suggestions, picker, modelPage, log }),
   );
-  return { engine, inspection, panel, highlights };
+  return { engine, inspection, panel, highlights, suggestions };
 }

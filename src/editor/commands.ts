@@ -1,5 +1,7 @@
 import * as vscode from 'vscode';
 import type { Engine } from './engine';
+import { explainSuggestion } from './explain-suggestion';
+import type { InlineSuggestions } from './inline-suggestions';
 import type { Inspection } from './inspection';
 import { showMenu } from './menu';
 import type { ModelPage } from './model-page';
@@ -12,6 +14,7 @@ export interface CommandTargets {
   readonly inspection: Inspection;
   readonly panel: Panel;
   readonly highlights: TokenHighlights;
+  readonly suggestions: InlineSuggestions;
   readonly picker: ModelPicker;
   readonly modelPage: ModelPage;
   readonly log: vscode.LogOutputChannel;
@@ -23,6 +26,7 @@ export function registerCommands({
   inspection,
   panel,
   highlights,
+  suggestions,
   picker,
   modelPage,
   log,
@@ -39,7 +43,19 @@ export function registerCommands({
       }
     },
     toggleTokenHighlights: () => highlights.toggle(),
-    showMenu: () => showMenu(highlights.enabled),
+    toggleInlineSuggestions: async () => {
+      const languageId = vscode.window.activeTextEditor?.document.languageId;
+      if (languageId !== undefined) {
+        await suggestions.toggle(languageId);
+      }
+    },
+    pauseInlineSuggestions: () => suggestions.togglePause(),
+    explainSuggestion: () => explainSuggestion(suggestions, inspection, panel),
+    showMenu: () => {
+      const languageId = vscode.window.activeTextEditor?.document.languageId ?? null;
+      const automatic = languageId !== null && suggestions.isAutomaticIn(languageId);
+      return showMenu(highlights.enabled, { languageId, automatic, paused: suggestions.paused });
+    },
     chooseModel: async () => {
       if ((await picker.choose()) && panel.visible) {
         await inspection.inspectAgain();

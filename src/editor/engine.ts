@@ -7,11 +7,13 @@ import {
   type LoadProgress,
   LoadProgressNotification,
   ModelReportRequest,
+  SuggestRequest,
   TokenizeRequest,
   TraceRequest,
 } from '../protocol/engine';
 import type { HeadlightError } from '../protocol/errors';
 import type { LoadedModel, ModelDescription, ModelReport } from '../protocol/model';
+import type { SuggestParams, SuggestResult } from '../protocol/suggestion';
 import type { TextRange, TokenSplits } from '../protocol/tokens';
 import type { Trace } from '../protocol/trace';
 import type { Settings } from './settings';
@@ -132,6 +134,12 @@ export class Engine implements vscode.Disposable {
   async trace(text: string, cancellation: CancellationToken): Promise<Trace> {
     await this.load();
     return this.ask(TraceRequest, { text }, cancellation);
+  }
+
+  /** What may follow a text, from the model of the settings, loading it first where needed. */
+  async suggest(params: SuggestParams, cancellation: CancellationToken): Promise<SuggestResult> {
+    await this.load();
+    return this.ask(SuggestRequest, params, cancellation);
   }
 
   /** A request about a trace. */

@@ -28,6 +28,8 @@ interface Inspected {
   /** How much of the passage, in UTF-16 code units, did not fit the context and was left out before that part. */
   readonly skipped: number;
   readonly upToCaret: boolean;
+  /** What the model has suggested behind the passage; empty where nothing is inspected but the document. */
+  readonly generated: string;
 }
 
 /**
@@ -99,8 +101,12 @@ export class Inspection implements vscode.Disposable {
     if (token === undefined || this.inspected === null || this.inspected.tracked.edited) {
       return null;
     }
-    const { document, start } = this.inspected.tracked;
+    const { document, start, end } = this.inspected.tracked;
     const base = start + this.inspected.skipped;
+    if (base + token.end > end) {
+      // A suggestion stands nowhere yet.
+      return null;
+    }
     return {
       document,
       range: new vscode.Range(document.positionAt(base + token.start), document.positionAt(base + token.end)),
@@ -134,11 +140,16 @@ export class Inspection implements vscode.Disposable {
     );
   }
 
+  /** Inspects the text up to a caret together with what the model has suggested there. */
+  async inspectSuggestion(document: vscode.TextDocument, caret: vscode.Position, generated: string): Promise<void> {
+    await this.inspect(document, textUpTo(document, caret), true, generated);
+  }
+
   /** Inspects the same passage again, as it stands now. */
   async inspectAgain(): Promise<void> {
     if (this.inspected !== null) {
-      const { tracked, upToCaret } = this.inspected;
-      await this.inspect(tracked.document, tracked.range, upToCaret);
+      const { tracked, upToCaret, generated } = this.inspected;
+      await this.inspect(tracked.document, tracked.range, upToCaret, generated);
     }
   }
 
@@ -162,10 +173,11 @@ export class Inspection implements vscode.Disposable {
     if (this.inspected === null) {
       return;
     }
-    const { tracked, upToCaret } = this.inspected;
+    const { tracked, upToCaret, generated } = this.inspected;
     const { document } = tracked;
     const edit = new vscode.WorkspaceEdit();
-    edit.insert(document.uri, document.positionAt(tracked.end), text);
+    const written = generated + text;
+    edit.insert(document.uri, document.positionAt(tracked.end), written);
     if (document.isClosed || !(await vscode.workspace.applyEdit(edit))) {
       void vscode.window.showWarningMessage(
         `Headlight could not write to ${path.basename(document.uri.path)}: the document is closed or read-only.`,
@@ -173,7 +185,7 @@ export class Inspection implements vscode.Disposable {
       return;
     }
     // The document may turn line ends into its own, so the insertion's length is taken from the document.
-    const inserted = document.eol === vscode.EndOfLine.CRLF ? text.replace(/\r?\n/g, '\r\n') : text;
+    const inserted = document.eol === vscode.EndOfLine.CRLF ? written.replace(/\r?\n/g, '\r\n') : written;
     const end = document.positionAt(tracked.end + inserted.length);
     const range = new vscode.Range(document.positionAt(tracked.start), end);
     const editor = vscode.window.visibleTextEditors.find((candidate) => candidate.document === document);
@@ -192,7 +204,12 @@ export class Inspection implements vscode.Disposable {
     }
   }
 
-  private async inspect(document: vscode.TextDocument, range: vscode.Range, upToCaret: boolean): Promise<void> {
+  private async inspect(
+    document: vscode.TextDocument,
+    range: vscode.Range,
+    upToCaret: boolean,
+    generated = '',
+  ): Promise<void> {
     this.current?.source.cancel();
     const run = { source: new vscode.CancellationTokenSource(), tracked: new TrackedRange(document, range) };
     this.current = run;
@@ -200,7 +217,7 @@ export class Inspection implements vscode.Disposable {
     const previous = this.status.kind === 'working' ? this.status.previous : this.trace;
     try {
       refuseTooLong(tracked.end - tracked.start);
-      const text = document.getText(range);
+      const text = document.getText(range) + generated;
       if (this.engine.loaded === null) {
         this.show({ kind: 'working', activity: 'loading-model', previous });
         await this.engine.load();
@@ -212,7 +229,7 @@ export class Inspection implements vscode.Disposable {
       const trace = await this.engine.trace(text, source.token);
       if (this.current === run) {
         const skipped = trace.tokens[0].start;
-        this.inspected = { tracked, text: text.slice(skipped), skipped, upToCaret };
+        this.inspected = { tracked, text: text.slice(skipped), skipped, upToCaret, generated };
         this.show({ kind: 'ready', trace: countedFrom(skipped, trace) });
         await this.rememberOrigin(tracked, upToCaret);
       }
@@ -220,7 +237,7 @@ export class Inspection implements vscode.Disposable {
       if (this.current === run) {
         const { code, message } = HeadlightError.from(thrown);
         this.log.error(message);
-        this.inspected = { tracked, text: '', skipped: 0, upToCaret };
+        this.inspected = { tracked, text: '', skipped: 0, upToCaret, generated };
         this.show({ kind: 'failed', code, message });
       }
     } finally {
@@ -240,7 +257,7 @@ export class Inspection implements vscode.Disposable {
     if (this.inspected === null) {
       return null;
     }
-    const { tracked, text, skipped, upToCaret } = this.inspected;
+    const { tracked, text, skipped, upToCaret, generated } = this.inspected;
     const { document, start, end, edited } = tracked;
     return {
       fileName: path.posix.basename(document.uri.path),
@@ -248,6 +265,7 @@ export class Inspection implements vscode.Disposable {
       lastLine: document.positionAt(end).line + 1,
       text,
       upToCaret,
+      generatedFrom: generated === '' || text === '' ? null : Math.max(0, text.length - generated.length),
       edited: edited || document.isClosed,
     };
   }

@@ -2,12 +2,16 @@ import { homedir } from 'node:os';
 import path from 'node:path';
 import * as vscode from 'vscode';
 import type { DeviceChoice } from '../protocol/model';
+import type { SuggestionExtent } from '../protocol/suggestion';
 
 const SECTION = 'headlight';
 const CHOSEN_KEY = 'headlight.chosenModel';
 const RECENT_KEY = 'headlight.recentModels';
 /** Models that the picker remembers. */
 const MOST_RECENT = 8;
+const SUGGESTIONS = 'inlineSuggestions';
+/** Stands for every language that is not named. */
+const EVERY_LANGUAGE = '*';
 
 /** The extension's settings, read when asked for. Their defaults and descriptions stand in package.json. */
 export class Settings {
@@ -51,6 +55,66 @@ export class Settings {
 
   get countTokens(): boolean {
     return this.read<boolean>('statusBar.countTokens');
+  }
+
+  /** Whether suggestions come by themselves in a language. */
+  suggestsIn(languageId: string): boolean {
+    const enabled = this.read<Readonly<Record<string, boolean>>>(`${SUGGESTIONS}.enabled`);
+    return enabled[languageId] ?? enabled[EVERY_LANGUAGE] ?? false;
+  }
+
+  async setSuggestsIn(languageId: string, on: boolean): Promise<void> {
+    const enabled = this.read<Readonly<Record<string, boolean>>>(`${SUGGESTIONS}.enabled`);
+    await vscode.workspace
+      .getConfiguration(SECTION)
+      .update(`${SUGGESTIONS}.enabled`, { ...enabled, [languageId]: on }, vscode.ConfigurationTarget.Global);
+  }
+
+  /** Glob patterns of documents in which nothing is suggested. */
+  get excludedFromSuggestions(): readonly string[] {
+    return this.read<string[]>(`${SUGGESTIONS}.exclude`);
+  }
+
+  get suggestionExtent(): SuggestionExtent {
+    return this.read<SuggestionExtent>(`${SUGGESTIONS}.extent`);
+  }
+
+  /** 0 takes the most probable token each time. */
+  get suggestionTemperature(): number {
+    return Math.max(0, this.read<number>(`${SUGGESTIONS}.temperature`));
+  }
+
+  /** A suggestion stops before a token that is less probable than this, 0–1. */
+  get suggestionConfidence(): number {
+    return this.read<number>(`${SUGGESTIONS}.confidenceFloor`);
+  }
+
+  /** In tokens. */
+  get suggestionLength(): number {
+    return Math.max(1, Math.round(this.read<number>(`${SUGGESTIONS}.maxTokens`)));
+  }
+
+  /** Tokens before the caret that are read for a suggestion. */
+  get suggestionWindow(): number {
+    return Math.max(1, Math.round(this.read<number>(`${SUGGESTIONS}.windowTokens`)));
+  }
+
+  get suggestionCacheBytes(): number {
+    return Math.max(0, this.read<number>(`${SUGGESTIONS}.cacheMegabytes`)) * 2 ** 20;
+  }
+
+  /** Milliseconds after which a first token comes too late while one types. */
+  get slowSuggestionMs(): number {
+    return this.read<number>(`${SUGGESTIONS}.slowAfter`);
+  }
+
+  /** Calls back after a change of what or where is suggested. */
+  onDidChangeSuggestions(listener: () => void): vscode.Disposable {
+    return vscode.workspace.onDidChangeConfiguration((event) => {
+      if (event.affectsConfiguration(`${SECTION}.${SUGGESTIONS}`)) {
+        listener();
+      }
+    });
   }
 
   /** Paths of models that were chosen before, in any window, the last one first. */

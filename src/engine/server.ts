@@ -8,6 +8,7 @@ import {
   LoadProgressNotification,
   ModelReportRequest,
   PingRequest,
+  SuggestRequest,
   TokenizeRequest,
   TraceRequest,
 } from '../protocol/engine';
@@ -102,6 +103,18 @@ export function serve(connection: MessageConnection): void {
   answer(VocabulariesRequest, (params) => loaded().stages.vocabularies(params));
   answer(NeuronsRequest, (params) => loaded().stages.neurons(params));
   answer(SamplerStepsRequest, (params) => loaded().stages.samplerSteps(params));
+  answer(SuggestRequest, (params, cancellation) => {
+    const asked = loaded();
+    // Token by token, so that a trace does not wait for a whole suggestion.
+    return asked.suggester.suggest(params, cancellation, (work) =>
+      inTurn(cancellation, async () => {
+        if (inspector !== asked) {
+          throw new HeadlightError('cancelled', 'Another model was loaded meanwhile.');
+        }
+        return work();
+      }),
+    );
+  });
   connection.onRequest(PingRequest, () => ({ pid: process.pid, memoryBytes: process.memoryUsage.rss() }));
   connection.listen();
 }

@@ -1,5 +1,6 @@
 import { NotificationType, RequestType, RequestType0 } from 'vscode-jsonrpc';
 import type { DeviceChoice, LoadedModel, ModelDescription, ModelReport } from './model';
+import type { SuggestParams, SuggestResult } from './suggestion';
 import type { TextRange, TokenSplits } from './tokens';
 import type { CandidateList, HeadMatrix, HeadOverview, SamplerSettings, TokenRange, Trace } from './trace';
 
@@ -69,6 +70,8 @@ export const TraceRequest = new RequestType<TraceParams, Trace, unknown>('engine
 export const HeadOverviewRequest = new RequestType<HeadOverviewParams, HeadOverview, unknown>('trace/headOverview');
 export const HeadMatrixRequest = new RequestType<HeadMatrixParams, HeadMatrix, unknown>('trace/headMatrix');
 export const CandidatesRequest = new RequestType<CandidatesParams, CandidateList, unknown>('trace/candidates');
+/** A newer one of these ends the one under way. */
+export const SuggestRequest = new RequestType<SuggestParams, SuggestResult, unknown>('engine/suggest');
 export const PingRequest = new RequestType0<{ readonly pid: number; readonly memoryBytes: number }, unknown>(
   'engine/ping',
 );

@@ -29,6 +29,11 @@ export interface Passage {
   readonly text: string;
   /** True where nothing was selected, so that the text up to the caret was taken. */
   readonly upToCaret: boolean;
+  /**
+   * Where in `text` what the model has suggested begins, which does not stand in the document; null where all of it does.
+   * In UTF-16 code units.
+   */
+  readonly generatedFrom: number | null;
   /** True where the document has changed since. */
   readonly edited: boolean;
 }

@@ -15,6 +15,15 @@ export function gpt2SmallShaped(): Promise<string> {
   );
 }
 
+/** The same as exporters write it for decoding: positions are told, and empty places masked. Written at the first call. */
+export function gpt2SmallDecoding(): Promise<string> {
+  return gpt2ShapedModel(
+    path.join(projectCache, 'bench', 'gpt2-small-decoding'),
+    { ...GPT2_SMALL, mask: 'where-add', past: true, positionIds: true },
+    DEFAULT_MODEL,
+  );
+}
+
 /** Token ids to run a model on; which ones they are does not matter to speed or memory. */
 export function someIds(length: number, vocabSize: number): Uint32Array {
   return Uint32Array.from({ length }, (_, i) => (i * 7919 + 13) % vocabSize);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import * as vscode from 'vscode';
 import { closeAll, headlight, inspect, openText, pause, selectAll, traceOf } from './session';
 
 /** The longest that the extension host may stand still on our account. */
@@ -17,6 +18,26 @@ async function longestStall(work: () => Promise<unknown>): Promise<number> {
 
 describe('the extension host', () => {
   afterEach(closeAll);
+
+  it('never stands still while something is suggested', async () => {
+    const { suggestions } = await headlight();
+    const editor = await openText('The lamp went out at ten past five.\n'.repeat(60));
+    const { token } = new vscode.CancellationTokenSource();
+    const context = { triggerKind: vscode.InlineCompletionTriggerKind.Invoke, selectedCompletionInfo: undefined };
+    const suggest = (line: number) =>
+      suggestions.provideInlineCompletionItems(editor.document, new vscode.Position(line, 35), context, token);
+    // The first one loads the model.
+    await suggest(0);
+    const runs: { idle: number; run: number }[] = [];
+    for (let i = 1; i <= RUNS; i++) {
+      const started = performance.now();
+      const run = await longestStall(() => suggest(12 * i));
+      const duration = performance.now() - started;
+      runs.push({ run, idle: await longestStall(() => pause(duration)) });
+    }
+    const excess = Math.min(...runs.map(({ run, idle }) => run - idle));
+    assert.ok(excess <= LONGEST_STALL_MS, `it stood still for ${excess.toFixed(1)} ms more than when nothing was done`);
+  });
 
   it('never stands still during a run', async () => {
     const { engine, inspection } = await headlight();

@@ -25,7 +25,11 @@ export function TokenPassage({ passage, trace, colour }: { passage: Passage; tra
     () => lines.flatMap((line) => line.pieces).filter((piece) => piece.kind === 'shared').length >= MANY_SHARED,
     [lines],
   );
-  const content = useMemo(() => lines.map((line) => <Line key={line.number} line={line} />), [lines]);
+  const generated = useMemo(() => firstGenerated(passage, trace), [passage.generatedFrom, trace]);
+  const content = useMemo(
+    () => lines.map((line) => <Line key={line.number} line={line} generated={generated} />),
+    [lines, generated],
+  );
 
   useLayoutEffect(() => elements.current.collect(root.current!), [lines]);
 
@@ -246,7 +250,14 @@ class TokenElements {
   }
 }
 
-function Line({ line }: { line: TokenLine }) {
+/** The first token that the model has suggested; beyond all tokens where none is. */
+function firstGenerated({ generatedFrom }: Passage, { tokens }: Trace): number {
+  const first = generatedFrom === null ? -1 : tokens.findIndex(({ end }) => end > generatedFrom);
+  return first < 0 ? tokens.length : first;
+}
+
+/** @param generated the first token that is marked as suggested */
+function Line({ line, generated }: { line: TokenLine; generated: number }) {
   const { pieces } = line;
   // A line break goes to the next row together with what stands before it.
   const breaks = pieces.length - 1 - pieces.findLastIndex((piece) => !isOnlyBreak(piece));
@@ -258,8 +269,10 @@ function Line({ line }: { line: TokenLine }) {
         {line.number}
       </span>
       <span class="line-text" role="presentation">
-        {free.map(drawPiece)}
-        {joined > 0 && <span class="unbroken">{pieces.slice(-joined).map(drawPiece)}</span>}
+        {free.map((piece) => drawPiece(piece, generated))}
+        {joined > 0 && (
+          <span class="unbroken">{pieces.slice(-joined).map((piece) => drawPiece(piece, generated))}</span>
+        )}
       </span>
     </div>
   );
@@ -269,30 +282,32 @@ function isOnlyBreak(piece: Piece): boolean {
   return piece.kind === 'token' && piece.onlyBreak;
 }
 
-function drawPiece(piece: Piece) {
-  return piece.kind === 'token' ? drawToken(piece) : drawShared(piece);
+function drawPiece(piece: Piece, generated: number) {
+  return piece.kind === 'token' ? drawToken(piece, generated) : drawShared(piece, generated);
 }
 
-function drawToken({ index, runs, opens, closes, added }: TokenPiece) {
+function drawToken({ index, runs, opens, closes, added }: TokenPiece, generated: number) {
+  const isGenerated = index >= generated;
   const edges = `${opens ? ' opens' : ''}${closes ? ' closes' : ''}`;
   return (
     <span
       key={`${index}${edges}`}
-      class={`token${edges}${added ? ' is-added' : ''}`}
+      class={`token${edges}${added ? ' is-added' : ''}${isGenerated ? ' generated' : ''}`}
       data-token-index={index}
       {...(opens ? { role: 'option', id: `token-${index}`, 'aria-selected': false } : { role: 'presentation' })}
+      {...(opens && isGenerated ? { 'aria-description': 'suggested by the model' } : {})}
     >
       <Visible runs={runs} />
     </span>
   );
 }
 
-function drawShared({ bands, runs }: SharedPiece) {
+function drawShared({ bands, runs }: SharedPiece, generated: number) {
   const text = runs.map((run) => run.text).join('');
   return (
     <span
       key={bands[0].index}
-      class="shared"
+      class={`shared${bands[0].index >= generated ? ' generated' : ''}`}
       role="presentation"
       // Wide enough to point at each band.
       style={{ minWidth: `${bands.length * NARROWEST_BAND}px` }}

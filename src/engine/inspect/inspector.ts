@@ -15,6 +15,7 @@ import { type ModelFolder, readModelFolder } from '../model/folder';
 import { loadTokenizer, type Tokenizer } from '../model/tokenizer';
 import { type AttentionReplay, Decoder } from '../runtime/decoder';
 import { listCandidates } from '../sampling/candidates';
+import { Suggester } from '../suggest/suggester';
 import { type Cancellation, pauseUnlessCancelled } from './cancellation';
 import { earlierOccurrences, headStatistics } from './head-statistics';
 import { passageOfIds, type TokenizedPassage, tokenizePassage } from './passage';
@@ -63,6 +64,8 @@ export class Inspector {
   private nextTraceId = Date.now();
   /** What happens between a text and its next token. */
   readonly stages: Stages;
+
+  private openedSuggester: Suggester | null = null;
 
   private constructor(
     readonly loaded: LoadedModel,
@@ -203,6 +206,12 @@ export class Inspector {
       );
     }
     return { length, logits, hiddenStates, attention: (layer) => this.attentionOf(kept).layer(layer) };
+  }
+
+  /** Writes on where a text ends, with the same model. */
+  get suggester(): Suggester {
+    this.openedSuggester ??= new Suggester(this.tokenizer, this.decoder, this.loaded.model.contextLength);
+    return this.openedSuggester;
   }
 
   async dispose(): Promise<void> {

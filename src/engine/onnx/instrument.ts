@@ -1,8 +1,9 @@
 import { HeadlightError } from '../../protocol/errors';
 import { encodeNode, encodeTensor, encodeValueInfo, type NodeContent, type TensorContent } from './build';
+import { DataType } from './data-type';
 import { constantTensor, type GraphNode, type Model, type ValueInfo } from './graph';
 import type { ByteRange, ModelFile } from './model-file';
-import { GraphField, ModelField } from './schema';
+import { GraphField, ModelField, NodeField } from './schema';
 import type { StoredTensor } from './tensor';
 import { WeightFiles } from './weight-files';
 import { WireReader, WireType, WireWriter } from './wire';
@@ -27,7 +28,19 @@ export interface InstrumentOptions {
   readonly replace?: ReadonlyMap<GraphNode, readonly NodeContent[]>;
   /** Where given, these are the inputs of the copy instead of the model's own; their shapes are left open. */
   readonly inputs?: readonly ValueInfo[];
+  /** Where given, the graph goes on from this tensor with some of its rows alone. */
+  readonly select?: RowSelection | null;
 }
+
+/** A tensor [1, T, D] that is cut to the rows that a new input of the graph names, before these nodes read it. */
+export interface RowSelection {
+  readonly tensor: string;
+  readonly consumers: readonly GraphNode[];
+}
+
+/** The input of a graph with selected rows: int64 [N], each 0…T − 1. */
+export const ROWS_INPUT = 'headlight.rows';
+const SELECTED_ROWS = 'headlight.selected_rows';
 
 /**
  * A copy of the model's graph with more outputs, whose weights are references into the model's own file. The runtime
@@ -36,14 +49,20 @@ export interface InstrumentOptions {
  * @throws HeadlightError `model-missing` where a file of weights is not there; `model-invalid` where it is too short or
  * outside of the model's folder; `graph-unsupported` where weights stand in the graph in a form that cannot stay there
  */
-export function instrument(model: Model, { expose, keep, replace, inputs }: InstrumentOptions): InstrumentedModel {
+export function instrument(
+  model: Model,
+  { expose, keep, replace, inputs, select = null }: InstrumentOptions,
+): InstrumentedModel {
   const { file } = model;
   const edits: Edits = {
     weights: replacedRecords(model),
     dropped: new Set(keep && model.graph.nodes.filter((node) => !keep.has(node)).map(({ record }) => record.offset)),
     dropOutputs: keep !== undefined,
-    nodes: new Map([...(replace ?? [])].map(([{ record }, nodes]) => [record.offset, nodes])),
     dropInputs: inputs !== undefined,
+    nodes: new Map([
+      ...[...(replace ?? [])].map(([{ record }, nodes]) => [record.offset, nodes.map(encodeNode)] as const),
+      ...(select === null ? [] : rewiredNodes(file, select)),
+    ]),
   };
   const writer = new WireWriter();
   const copy = new VerbatimCopy(file, writer);
@@ -60,6 +79,10 @@ export function instrument(model: Model, { expose, keep, replace, inputs }: Inst
   const ends = new WireWriter();
   for (const { name, elementType } of inputs ?? []) {
     ends.message(GraphField.input, encodeValueInfo({ name, ...(elementType !== null && { elementType }) }));
+  }
+  if (select !== null) {
+    const rows = { name: ROWS_INPUT, elementType: DataType.Int64, dims: [ROWS_INPUT] };
+    ends.message(GraphField.input, encodeValueInfo(rows));
   }
   const present = new Set(keep ? [] : model.graph.outputs.map(({ name }) => name));
   for (const name of new Set(expose)) {
@@ -94,13 +117,44 @@ function replacedRecords({ file, graph }: Model): ReadonlyMap<number, TensorCont
   return replaced;
 }
 
+/** What is written instead of the nodes behind a selection of rows: each with the selection as its input. */
+function rewiredNodes(
+  file: ModelFile,
+  { tensor, consumers }: RowSelection,
+): ReadonlyMap<number, readonly WireWriter[]> {
+  const gather = encodeNode({
+    opType: 'Gather',
+    inputs: [tensor, ROWS_INPUT],
+    outputs: [SELECTED_ROWS],
+    name: SELECTED_ROWS,
+    attributes: { axis: 1 },
+  });
+  const first = Math.min(...consumers.map(({ record }) => record.offset));
+  return new Map(
+    consumers.map(({ record }) => {
+      const node = new WireWriter();
+      const reader = new WireReader(file, record);
+      while (reader.next()) {
+        if (reader.field === NodeField.input && reader.text() === tensor) {
+          node.text(NodeField.input, SELECTED_ROWS);
+        } else {
+          node.records(file.read(reader.record()));
+        }
+      }
+      // Before the first of them, since nodes stand in the order in which they can be computed.
+      return [record.offset, record.offset === first ? [gather, node] : [node]];
+    }),
+  );
+}
+
 /** What is different in the copy of a graph. Records are named by where their content starts in the file. */
 interface Edits {
   readonly weights: ReadonlyMap<number, TensorContent>;
   readonly dropped: ReadonlySet<number>;
   readonly dropOutputs: boolean;
-  readonly nodes: ReadonlyMap<number, readonly NodeContent[]>;
   readonly dropInputs: boolean;
+  /** What stands in a node's place. */
+  readonly nodes: ReadonlyMap<number, readonly WireWriter[]>;
 }
 
 function edited(
@@ -124,7 +178,7 @@ function edited(
     if (nodes.has(content) && !dropped.has(content)) {
       copy.flush();
       for (const node of nodes.get(content)!) {
-        writer.message(GraphField.node, encodeNode(node));
+        writer.message(GraphField.node, node);
       }
     } else if (!dropped.has(content) && !isDroppedEnd) {
       copy.add(reader.record());

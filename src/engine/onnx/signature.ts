@@ -12,9 +12,9 @@ export type InputRole =
   | 'positions'
   /** [1, T], zeros: one kind of text. */
   | 'token-types'
-  /** Keys or values of the tokens before, with a length of 0. */
+  /** Keys or values of the tokens before. */
   | 'past'
-  /** False: there is nothing in the cache. */
+  /** Whether there is something in the cache. */
   | 'use-cache'
   /** [T], as positions. */
   | 'cache-positions'

@@ -5,6 +5,7 @@ import type { DeviceChoice, DeviceStatus, LayerReport, ModelReport } from '../..
 import type { DecoderConfig } from '../model/config';
 import { analyzeGraph, type GraphAnalysis } from '../onnx/analysis';
 import { type AttentionSite, inputsOf } from '../onnx/attention';
+import { type CacheSite, findCacheSites, findRowSelection } from '../onnx/cache-sites';
 import { readModel } from '../onnx/graph';
 import { type InstrumentedModel, instrument } from '../onnx/instrument';
 import { reportLayers } from '../onnx/layer-report';
@@ -15,6 +16,7 @@ import type { Signature } from '../onnx/signature';
 import { Anatomy, planAnatomy } from './anatomy';
 import { type AttentionPlan, planAttention, weightsModel } from './attention-plan';
 import { type AttentionReplay, createAttentionReplay, shareEqual } from './attention-replay';
+import { Decoding, rowsFeed } from './decoding';
 import { buildFeeds, type Feeds } from './feeds';
 import { firstLine, loadRuntime, openSession, type Runtime } from './providers';
 import { floatData } from './tensors';
@@ -64,6 +66,10 @@ interface Parts {
   readonly device: DeviceStatus;
   readonly stream: ResidualStream;
   readonly attention: AttentionPlan | { readonly unavailable: string };
+  /** Null where the graph takes no past keys and values. */
+  readonly cacheSites: readonly CacheSite[] | null;
+  /** Whether the graph takes the rows that logits are wanted for. */
+  readonly hasRows: boolean;
   /** The graph with those layers' weights as outputs that cannot be replayed; null where there are none. */
   readonly rerunModel: InstrumentedModel | null;
   readonly anatomy: Anatomy;
@@ -78,6 +84,7 @@ const PROBE_LENGTH = 10;
 /** A loaded model. */
 export class Decoder {
   private rerunSession: Promise<InferenceSession> | null = null;
+  private openedDecoding: Promise<Decoding> | null = null;
 
   private constructor(private readonly parts: Parts) {}
 
@@ -107,9 +114,12 @@ export class Decoder {
         );
       }
       const rerun = plan?.layers.flatMap(({ kind, site }) => (kind === 'rerun' ? [site] : [])) ?? [];
-      const expose = [...(plan?.fetch ?? []), ...(stream.found ? stream.tensors : [])];
+      const cacheSites = findCacheSites(analysis.topology, signature);
+      const fresh = cacheSites?.flatMap((site) => site.fresh ?? []) ?? [];
+      const expose = [...(plan?.fetch ?? []), ...(stream.found ? stream.tensors : []), ...fresh];
+      const select = findRowSelection(analysis.topology, stream);
       const opened = await openSession(
-        instrument(model, { expose, ...(stream.found && stream.replace ? { replace: stream.replace } : {}) }),
+        instrument(model, { expose, select, ...(stream.found && stream.replace ? { replace: stream.replace } : {}) }),
         device,
         graphFile,
       ).catch(async (error) => {
@@ -128,6 +138,8 @@ export class Decoder {
         ...opened,
         stream,
         attention,
+        cacheSites,
+        hasRows: select !== null,
         rerunModel: rerun.length === 0 ? null : weightsModel(analysis.topology, rerun, []),
         anatomy: new Anatomy({ runtime, graphFile, config, signature, plan: planAnatomy(analysis) }),
       });
@@ -201,10 +213,11 @@ export class Decoder {
    * @throws HeadlightError `text-empty`, `text-too-long` beyond the model's context, `argument-invalid`
    */
   async forward(ids: Uint32Array, { hiddenStates = false }: ForwardOptions = {}): Promise<ForwardPass> {
-    const { runtime, config, signature, session, stream, attention, graphFile } = this.parts;
+    const { runtime, config, signature, session, stream, attention, hasRows, graphFile } = this.parts;
     checkIds(ids, config);
     const length = ids.length;
-    const feeds = buildFeeds(runtime, signature, config, ids);
+    const passage = buildFeeds(runtime, signature, config, ids);
+    const feeds = hasRows ? { ...passage, ...rowsFeed(runtime, 0, length) } : passage;
     const streamTensors = hiddenStates && stream.found ? stream.tensors : [];
     const kept = 'unavailable' in attention ? [] : attention.fetch;
     const results = await run(session, feeds, [signature.logits, ...kept, ...streamTensors], graphFile);
@@ -216,6 +229,13 @@ export class Decoder {
       stream: streamTensors.map((name) => results[name]),
       attention: 'unavailable' in attention ? null : this.replay(attention, ids, feeds, results),
     };
+  }
+
+  /** The model token by token, with the keys and values of those before kept. There is one, for one caller at a time. */
+  decoding(): Promise<Decoding> {
+    const { runtime, session, graphFile, signature, config, cacheSites: sites, hasRows } = this.parts;
+    this.openedDecoding ??= Decoding.open({ runtime, session, graphFile, signature, config, sites, hasRows });
+    return this.openedDecoding;
   }
 
   /** Gives the model's memory back. Replays of its passes no longer work. */

@@ -7,14 +7,33 @@ import type { Runtime } from './providers';
 
 export type Feeds = Readonly<Record<string, Tensor>>;
 
+/** What a graph has read already: the keys and values in its cache. */
+export interface Past {
+  /** P, in tokens. */
+  readonly length: number;
+  /** Slots of the cache, of which the first P are filled. */
+  readonly slots: number;
+  /** By the input's name: [1, …, slots, …]. */
+  readonly tensors: Feeds;
+}
+
+const NOTHING: Past = { length: 0, slots: 0, tensors: {} };
+
 /**
- * Everything a graph asks for to read these tokens from the start, with nothing in its cache.
+ * Everything a graph asks for to read these tokens, from the start or behind what it has read already.
  *
  * @param ids [T]
  */
-export function buildFeeds({ Tensor }: Runtime, { inputs }: Signature, config: DecoderConfig, ids: Uint32Array): Feeds {
+export function buildFeeds(
+  { Tensor }: Runtime,
+  { inputs }: Signature,
+  config: DecoderConfig,
+  ids: Uint32Array,
+  past: Past = NOTHING,
+): Feeds {
   const length = ids.length;
-  const positions = ids.map((_, index) => index);
+  const positions = ids.map((_, index) => past.length + index);
+  const attended = new Uint32Array(past.slots + length).fill(1).fill(0, past.length, past.slots);
   const numbers = ({ info }: GraphInput, values: Uint32Array, dims: readonly number[]) => {
     switch (info.elementType) {
       case DataType.Int64:
@@ -32,7 +51,7 @@ export function buildFeeds({ Tensor }: Runtime, { inputs }: Signature, config: D
       case 'tokens':
         return numbers(input, ids, [1, length]);
       case 'attention-mask':
-        return numbers(input, new Uint32Array(length).fill(1), [1, length]);
+        return numbers(input, attended, [1, attended.length]);
       case 'positions':
         return numbers(input, positions, [1, length]);
       case 'token-types':
@@ -42,9 +61,9 @@ export function buildFeeds({ Tensor }: Runtime, { inputs }: Signature, config: D
       case 'logits-to-keep':
         return numbers(input, new Uint32Array(1), input.info.dims?.length === 1 ? [1] : []);
       case 'use-cache':
-        return numbers(input, new Uint32Array(1), [1]);
+        return numbers(input, Uint32Array.of(past.length > 0 ? 1 : 0), [1]);
       case 'past':
-        return emptyPast({ Tensor }, input, config);
+        return past.tensors[input.info.name] ?? emptyPast({ Tensor }, input, config);
     }
   };
   return Object.fromEntries(inputs.map((input) => [input.info.name, feed(input)]));

@@ -53,6 +53,7 @@ export function sampleSnapshot(status: PanelSnapshot['status']): PanelSnapshot {
       lastLine: 1,
       text: 'a'.repeat(20),
       upToCaret: false,
+      generatedFrom: null,
       edited: false,
     },
     status,

@@ -38,6 +38,8 @@ export interface DecoderShape {
   readonly decomposedNorm?: boolean;
   /** Take and give a key/value cache. */
   readonly past?: boolean;
+  /** Take the tokens' positions as `position_ids` [1, T] instead of counting them. */
+  readonly positionIds?: boolean;
   /** A mixture of two feed-forwards, weighed by a softmax that is no attention. */
   readonly router?: boolean;
   /** One node of onnxruntime for the whole attention; closed where it hands out its scores in a form of its own. */
@@ -81,8 +83,9 @@ class DecoderBuilder {
   private readonly type: DataType.Float32 | DataType.Float16;
   private readonly hiddenSize: number;
   private readonly kvHeads: number;
-  /** [T], the tokens' positions, int64. */
+  /** [T], int64: the place of each token behind those of the cache, and the position that the model is told. */
   private positions = '';
+  private toldPositions = '';
   /** [1, 1, T, past + T], float: 0 where a query sees a key. */
   private additiveMask = '';
   /** Scalars: past + T and T. */
@@ -107,7 +110,7 @@ class DecoderBuilder {
     let stream = b.op('Gather', [embedding, ids]);
     if ((shape.positions ?? 'learned') === 'learned') {
       const table = b.random([shape.contextLength, this.hiddenSize], 0.2, type, 'wpe.weight');
-      stream = b.op('Add', [stream, b.op('Gather', [table, b.op('Unsqueeze', [this.positions, b.int64([0])])])]);
+      stream = b.op('Add', [stream, b.op('Gather', [table, b.op('Unsqueeze', [this.toldPositions, b.int64([0])])])]);
     }
     const streams = [stream];
     const weights: string[] = [];
@@ -138,6 +141,9 @@ class DecoderBuilder {
     const past = b.op('Sub', [this.keyLength, this.queryLength]);
     const range = b.op('Range', [zero, this.queryLength, one]);
     this.positions = b.op('Add', [range, past]);
+    this.toldPositions = this.shape.positionIds
+      ? b.op('Squeeze', [b.input('position_ids', DataType.Int64, ['batch', 'sequence']), b.int64([0])])
+      : this.positions;
     if (this.shape.positions === 'rotary') {
       this.rotary();
     }
@@ -147,7 +153,7 @@ class DecoderBuilder {
     const { builder: b, shape, type } = this;
     const half = shape.headDim / 2;
     const frequencies = Array.from({ length: half }, (_, index) => 10_000 ** (-index / half));
-    const positions = b.op('Unsqueeze', [b.op('Cast', [this.positions], { to: DataType.Float32 }), b.int64([1])]);
+    const positions = b.op('Unsqueeze', [b.op('Cast', [this.toldPositions], { to: DataType.Float32 }), b.int64([1])]);
     const angles = b.op('MatMul', [positions, b.floats([1, half], frequencies)]);
     const both = b.op('Concat', [angles, angles], { axis: -1 });
     const cast = (name: string) => (type === DataType.Float32 ? name : b.op('Cast', [name], { to: type }));

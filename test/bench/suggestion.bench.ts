@@ -1,0 +1,147 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { root } from '../../scripts/project.mjs';
+import { SuggestionMemory } from '../../src/editor/suggestion-memory';
+import { readModelFolder } from '../../src/engine/model/folder';
+import { loadTokenizer } from '../../src/engine/model/tokenizer';
+import { Decoder } from '../../src/engine/runtime/decoder';
+import { Generator } from '../../src/engine/sampling/generator';
+import { Suggester } from '../../src/engine/suggest/suggester';
+import type { SuggestParams } from '../../src/protocol/suggestion';
+import { buildDecoder } from '../unit/engine/onnx/decoder-models';
+import { EditedText } from '../unit/engine/suggest/edited-text';
+import { type Bench, compare, type Measurement, median, timed } from './bench';
+import { DEFAULT_MODEL, gpt2SmallDecoding } from './models';
+
+const PARAMS: Omit<SuggestParams, 'text' | 'cacheBytes'> = {
+  ...{ extent: 'line', sampler: { temperature: 0, topK: 0, topP: 1, minP: 0 }, seed: 1, count: 1 },
+  ...{ confidenceFloor: 0, atLeast: 1, maxTokens: 8, windowTokens: 512 },
+};
+const CACHE_BYTES = 256 * 2 ** 20;
+const KEYS = 300;
+const TYPED_BEFORE = 2000;
+const REPETITIONS = 7;
+const LONG_SESSION = 10_000;
+const SETTLED = 1_000;
+
+/** From a key to what is suggested, the waiting for a pause in typing left out. */
+export const bench: Bench = async () => [
+  await oneCharacter('GPT-2-small-shaped', await gpt2SmallDecoding()),
+  await typingSession(),
+  await longSession(),
+];
+
+/** A model, and suggesters that share it but not what they remember. */
+async function open(directory: string): Promise<{ decoder: Decoder; newSuggester: () => Suggester }> {
+  const folder = await readModelFolder(directory);
+  const { graphFile, config } = folder;
+  const decoder = await Decoder.open({ graphFile, config, device: 'cpu' });
+  const tokenizer = await loadTokenizer(folder);
+  return { decoder, newSuggester: () => new Suggester(tokenizer, decoder, config.contextLength) };
+}
+
+/** A sample, long enough to fill the window. */
+function longText(): string {
+  return readFileSync(path.join(root, 'samples', 'long.py'), 'utf8');
+}
+
+async function oneCharacter(name: string, directory: string): Promise<Measurement> {
+  const { decoder, newSuggester } = await open(directory);
+  const suggester = newSuggester();
+  const forgetful = newSuggester();
+  const decoding = await decoder.decoding();
+  const text = longText();
+  let end = 4000;
+  await suggester.suggest({ ...PARAMS, text: text.slice(0, end), cacheBytes: CACHE_BYTES });
+  const { ratio, a, b } = await compare(
+    REPETITIONS,
+    () => suggester.suggest({ ...PARAMS, text: text.slice(0, ++end), cacheBytes: CACHE_BYTES }),
+    async () => {
+      // Nothing is remembered, neither in the tree nor in the buffer.
+      decoding.truncate(0);
+      await forgetful.suggest({ ...PARAMS, text: text.slice(0, end), cacheBytes: 0 });
+    },
+  );
+  await decoder.dispose();
+  return {
+    what: `${name}: a suggestion of 8 tokens after one more character at context 512, against the same without reuse`,
+    value: ratio,
+    unit: 'ratio',
+    limit: { atMost: 0.15 },
+    detail: `${a.toFixed(0)} ms against ${b.toFixed(0)} ms`,
+  };
+}
+
+/** Types a part of a sample key by key; what the model has suggested is not asked for again. */
+async function typingSession(): Promise<Measurement> {
+  const { decoder, newSuggester } = await open(DEFAULT_MODEL);
+  const suggester = newSuggester();
+  const text = longText();
+  const memory = new SuggestionMemory();
+  const times: number[] = [];
+  let asked = 0;
+  for (let key = 1; key <= KEYS; key++) {
+    const before = text.slice(0, TYPED_BEFORE + key);
+    times.push(
+      await timed(async () => {
+        if (memory.find('', before, false) === null) {
+          asked++;
+          const { suggestions } = await suggester.suggest({ ...PARAMS, text: before, cacheBytes: CACHE_BYTES });
+          memory.add({ source: '', text: before, suggestions, withAlternatives: false });
+        }
+      }),
+    );
+  }
+  await decoder.dispose();
+  const sorted = times.toSorted((x, y) => x - y);
+  return {
+    what: `headlight-small: from a key to its suggestion, 95th percentile of ${KEYS} keys`,
+    value: sorted[Math.floor(0.95 * KEYS)],
+    unit: 'ms',
+    limit: null,
+    detail: `median ${median(times).toFixed(1)} ms; ${KEYS - asked} keys typed as suggested cost no request`,
+  };
+}
+
+/** Whether the engine's memory settles: a small model, so that what grows is what is remembered. */
+async function longSession(): Promise<Measurement> {
+  const sizes = { layers: 2, heads: 2, kvHeads: 2, headDim: 8, vocabSize: 50_257, contextLength: 512 };
+  const folder = mkdtempSync(path.join(tmpdir(), 'headlight-long-session-'));
+  const graphFile = path.join(folder, 'model.onnx');
+  buildDecoder({ ...sizes, mask: 'add', past: true, positionIds: true }).builder.write(graphFile);
+  const config = { ...sizes, architecture: 'test', hiddenSize: 16, bosTokenId: null, eosTokenId: null };
+  const decoder = await Decoder.open({ graphFile, config, device: 'cpu' });
+  const suggester = new Suggester(
+    await loadTokenizer(await readModelFolder(DEFAULT_MODEL)),
+    decoder,
+    sizes.contextLength,
+  );
+  const text = new EditedText(longText().slice(0, 1500), 1500, new Generator(3));
+  const limit = 8 * 2 ** 20;
+  let largest = 0;
+  let settled = 0;
+  for (let key = 1; key <= LONG_SESSION; key++) {
+    text.step();
+    await suggester.suggest({ ...PARAMS, text: text.beforeCaret, maxTokens: 2, cacheBytes: limit });
+    largest = Math.max(largest, suggester.cacheBytes);
+    if (key === SETTLED) {
+      settled = residentBytes();
+    }
+  }
+  const grown = residentBytes() - settled;
+  await decoder.dispose();
+  rmSync(folder, { recursive: true });
+  return {
+    what: `growth of the process from ${SETTLED} to ${LONG_SESSION} keys`,
+    value: grown / 2 ** 20,
+    unit: 'MB',
+    limit: { atMost: 16 },
+    detail: `the tree took ${(largest / 2 ** 20).toFixed(1)} MB of its ${limit / 2 ** 20} MB`,
+  };
+}
+
+function residentBytes(): number {
+  globalThis.gc?.();
+  return process.memoryUsage.rss();
+}
