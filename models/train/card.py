@@ -35,6 +35,7 @@ def main():
     ap = argparse.ArgumentParser()
     for n in ('model', 'data', 'log', 'completions', 'out'):
         ap.add_argument(f'--{n}', required=True)
+    ap.add_argument('--minutes', type=float, default=0); ap.add_argument('--rewarded-until', type=int, default=0); ap.add_argument('--ngram-all', default='')
     a = ap.parse_args()
     f = json.load(open(os.path.join(a.model, 'figures.json')))
     m = json.load(open(os.path.join(a.data, 'manifest.json')))
@@ -42,7 +43,12 @@ def main():
     json.dump(m, open(os.path.join(HERE, 'manifest.json'), 'w'), indent=1); open(os.path.join(HERE, 'manifest.json'), 'a').write('\n')
     curve(a.log, os.path.join(a.out, 'training-curve.png'))
     s, heads, ho, ng = f['shape'], f['heads'], f['heldOut'], f['fiveGram']
-    v = dict(f=f, s=s)
+    note = ''
+    if a.ngram_all:
+        n = json.load(open(a.ngram_all))
+        gain = {k: 100 * (1 - ho[k]['bitsPerToken'] / n[k]['bitsPerToken']) for k in ho}
+        note = (f"For comparison, the same 5-gram model trained on all {n['trainedOn'] / 1e6:.1f} million training tokens, most of which this model never saw, "
+                f"reaches {n['code']['bitsPerToken']:.3f} on code and {n['prose']['bitsPerToken']:.3f} on prose; this model is {gain['code']:.1f} % and {gain['prose']:.1f} % better than that one.")
     yes = lambda ok: 'reached' if ok else '**not reached**'
     better = lambda k, want: (f"5-gram {ng[k]['bitsPerToken']:.3f}, {f['betterBy'][k]:.1f} % better", yes(f['betterBy'][k] >= want))
     folder = sum(os.path.getsize(os.path.join(a.model, n)) for n in os.listdir(a.model))
@@ -72,15 +78,18 @@ def main():
     t = m['tokens']
     excerpts = '\n'.join(f"| `held-out/{e['file']}` | {e['tokens']} | {e['bitsPerToken']:.4f} |" for e in f['excerpts'])
     text = open(os.path.join(HERE, 'card.template.md'), encoding='utf8').read()
-    fill = dict(figures=figures, heads=head_rows, data=data, completions=completions, excerpts=excerpts, sha256=f['sha256'],
+    fill = dict(figures=figures, heads=head_rows, data=data, excerpts=excerpts, sha256=f['sha256'],
                 parameters=f"{f['parameters'] / 1e6:.1f}", seen=f"{f['trainingTokens'] / 1e6:.1f}", steps=f"{f['trainingSteps']:,}",
                 train_code=f"{t['train']['code'] / 1e6:.1f}", train_prose=f"{t['train']['prose'] / 1e6:.1f}", train_all=f"{(t['train']['code'] + t['train']['prose']) / 1e6:.1f}",
                 train_packages=str(sum(p['split'] == 'train' for p in m['packages'])), held_packages=str(sum(p['split'] != 'train' for p in m['packages'])),
                 held_code=f"{ho['code']['tokens']:,}", held_prose=f"{ho['prose']['tokens']:,}", ngram_tokens=f"{ng['trainedOn'] / 1e6:.1f}",
-                on_text=f"{heads['previousTokenOnText']:.3f}", sink=f"{heads['sink']:.3f}", layers=str(s['layers']), n_heads=str(s['heads']), width=str(s['d']), ctx=str(s['ctx']))
+                on_text=f"{heads['previousTokenOnText']:.3f}", sink=f"{heads['sink']:.3f}", layers=str(s['layers']), n_heads=str(s['heads']), width=str(s['d']), ctx=str(s['ctx']),
+                minutes=f"{a.minutes:.0f}", unrewarded=f"{f['trainingSteps'] - a.rewarded_until:,}", ngram_note=note,
+                untaught=next(f"{h['head']}, at {h['score']:.2f}" for h in heads['previousToken'] if h['head'] != '1.2'))
     for k, x in fill.items():
         text = text.replace('{{' + k + '}}', x)
-    assert '{{' not in text.split('## Twenty completions')[0], re.findall(r'\{\{\w+', text)
+    assert set(re.findall(r'\{\{(\w+)', text)) == {'completions'}, re.findall(r'\{\{\w+', text)
+    text = text.replace('{{completions}}', completions)
     open(os.path.join(a.out, 'README.md'), 'w', encoding='utf8').write(text)
 
 
