@@ -188,6 +188,8 @@ def make_batch(data, cursor, T, tokens, rng, share, vocab_ids, bos=.75):
             x, y = repeats(rng, T, vocab_ids)
             xs.append(x); ys.append(y); ps.append(np.arange(T))
             continue
+        if cursor[0] % ctx + T > ctx:      # sequences have just become longer: the next whole block
+            cursor[0] += -cursor[0] % ctx
         b = data.block(cursor[0] // ctx * WORLD + RANK)
         s = cursor[0] % ctx
         piece = b[s:s + T + 1]
