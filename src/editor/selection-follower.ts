@@ -39,11 +39,9 @@ export class SelectionFollower implements vscode.Disposable {
       return;
     }
     this.timer = setTimeout(() => {
-      if (
-        this.panel.visible &&
-        !editor.selection.isEmpty &&
-        !this.inspection.covers(editor.document, editor.selection)
-      ) {
+      // By now another editor may have the focus, and with it the latest selection.
+      const isLatest = this.panel.visible && vscode.window.activeTextEditor === editor && !editor.selection.isEmpty;
+      if (isLatest && !this.inspection.covers(editor.document, editor.selection)) {
         void this.inspection.inspectSelection(editor);
       }
     }, this.settings.followDelay);

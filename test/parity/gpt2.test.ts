@@ -9,8 +9,8 @@ import { type Gpt2Run, ReferenceGpt2 } from './reference-gpt2';
 
 const MODEL = path.join(root, 'models', 'headlight-small');
 const TOLERANCE = 1e-4;
-/** Float32 has seven digits: a residual stream in the hundreds cannot be known to 1e-4. Sixteen of its last places are allowed. */
-const RELATIVE_TOLERANCE = 16 * 2 ** -23;
+/** Float32 has seven digits: a residual stream in the hundreds cannot be known to 1e-4. 64 units in its last place are allowed. */
+const RELATIVE_TOLERANCE = 64 * 2 ** -23;
 
 const TEXTS = {
   prose: 'The lighthouse keeper climbed the stairs, as he had done every evening for thirty years.\n\nThat night, the',
