@@ -7,10 +7,10 @@ import { readReport } from './report.mjs';
 
 /**
  * @param {string} name Folder under dist/test/.
- * @param {{ grep?: string, timeoutMs: number }} options
+ * @param {{ grep?: string, timeoutMs: number, retries?: number }} options
  * @returns {Promise<import('./report.mjs').SuiteReport>}
  */
-export async function runUnderNode(name, { grep, timeoutMs }) {
+export async function runUnderNode(name, { grep, timeoutMs, retries = 0 }) {
   const folder = path.join(root, 'dist', 'test', name);
   const files = testFiles(folder);
   if (files.length === 0) {
@@ -25,6 +25,7 @@ export async function runUnderNode(name, { grep, timeoutMs }) {
       mocha,
       ...['--reporter', path.join(root, 'scripts', 'suites', 'counting-reporter.cjs')],
       ...['--timeout', String(timeoutMs)],
+      ...['--retries', String(retries)],
       ...(process.stdout.isTTY ? ['--color'] : []),
       ...(grep ? ['--grep', grep] : []),
       // What a test forgot to end must not keep the run from ending.

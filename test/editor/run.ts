@@ -5,6 +5,8 @@ import Mocha from 'mocha';
 import CountingReporter from '../../scripts/suites/counting-reporter.cjs';
 
 const TIMEOUT_MS = 60_000;
+/** A workbench that starts up beside the tests moves the focus or a selection now and then. */
+const RETRIES = 2;
 
 /** What VS Code calls in its extension host: runs every test file that was built next to this one. */
 export async function run(): Promise<void> {
@@ -17,6 +19,7 @@ export async function run(): Promise<void> {
   const mocha = new Mocha({
     ui: 'bdd',
     timeout: TIMEOUT_MS,
+    retries: RETRIES,
     color: false,
     reporter: CountingReporter,
     ...(grep ? { grep } : {}),
