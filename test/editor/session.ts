@@ -6,6 +6,8 @@ import type { Trace } from '../../src/protocol/trace';
 
 const POLL_MS = 10;
 const PATIENCE_MS = 40_000;
+/** Longer than the setting `headlight.followDelay`. */
+const FOLLOWED_WITHIN_MS = 300;
 
 /** The extension's long-lived objects. */
 export async function headlight(): Promise<HeadlightApi> {
@@ -67,4 +69,8 @@ export function pause(ms: number): Promise<void> {
 
 export async function closeAll(): Promise<void> {
   await vscode.commands.executeCommand('workbench.action.closeAllEditors');
+  // On the way out an editor with a selection may have had the focus once more, and the panel follows it a little later.
+  const { inspection } = await headlight();
+  await pause(FOLLOWED_WITHIN_MS);
+  await until('what was followed to end', () => !inspection.working);
 }
