@@ -1,9 +1,9 @@
-import { HeadlightError } from '../../protocol/errors';
 import type { TextRange, TokenSplits } from '../../protocol/tokens';
 import { BytePairMerger } from './byte-pair-merger';
 import type { Encoding } from './encoding';
 import { PieceBytes } from './piece-bytes';
 import { SplitsBuilder } from './splits-builder';
+import { refuseUnknownId, textOfBytes } from './token';
 import type { Tokenizer } from './tokenizer';
 import type { Vocabulary } from './vocabulary';
 
@@ -55,17 +55,11 @@ export class BytePairTokenizer implements Tokenizer {
   }
 
   textOf(id: number): string {
-    // ignoreBOM: a token may be the bytes of U+FEFF, which are text here.
-    return new TextDecoder('utf-8', { ignoreBOM: true }).decode(this.bytesOf(id));
+    return textOfBytes(this.bytesOf(id));
   }
 
   specialTokenOf(id: number): string | null {
-    if (!Number.isInteger(id) || id < 0 || id >= this.vocabSize) {
-      throw new HeadlightError(
-        'argument-invalid',
-        `There is no token ${id} in the vocabulary: ids are whole numbers from 0 to ${this.vocabSize - 1}.`,
-      );
-    }
+    refuseUnknownId(id, this.vocabSize);
     return this.#specialTokens.get(id) ?? null;
   }
 

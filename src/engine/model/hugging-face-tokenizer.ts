@@ -5,6 +5,7 @@ import { readByteLevel } from './byte-level';
 import { isObject } from './json-file';
 import { sourceText } from './source-text';
 import { SplitsBuilder } from './splits-builder';
+import { refuseUnknownId, textOfBytes } from './token';
 import type { Tokenizer } from './tokenizer';
 import { type AddedToken, isScored, type PreTokenizer, type TokenizerJson } from './tokenizer-json';
 import { type WordBoundaries, wordBoundaries } from './word-boundaries';
@@ -138,17 +139,11 @@ export class HuggingFaceTokenizer implements Tokenizer {
   }
 
   textOf(id: number): string {
-    // ignoreBOM: a token may be the bytes of U+FEFF, which are text here.
-    return new TextDecoder('utf-8', { ignoreBOM: true }).decode(this.bytesOf(id));
+    return textOfBytes(this.bytesOf(id));
   }
 
   specialTokenOf(id: number): string | null {
-    if (!Number.isInteger(id) || id < 0 || id >= this.vocabSize) {
-      throw new HeadlightError(
-        'argument-invalid',
-        `There is no token ${id} in the vocabulary: ids are whole numbers from 0 to ${this.vocabSize - 1}.`,
-      );
-    }
+    refuseUnknownId(id, this.vocabSize);
     return this.#specialTokens.get(id) ?? null;
   }
 

@@ -1,3 +1,4 @@
+import type { DecoderConfig } from '../../../../src/engine/model/config';
 import { DataType } from '../../../../src/engine/onnx/data-type';
 import { GraphBuilder } from './graph-builder';
 
@@ -65,6 +66,22 @@ export const GPT2_SMALL: DecoderShape = {
   mask: 'where',
   decomposedNorm: false,
 };
+
+/** What the configuration of such a model's folder says. */
+export function configOf({ layers, heads, kvHeads, headDim, vocabSize, contextLength }: DecoderShape): DecoderConfig {
+  return {
+    architecture: 'test',
+    layers,
+    heads,
+    kvHeads: kvHeads ?? heads,
+    headDim,
+    hiddenSize: heads * headDim,
+    vocabSize,
+    contextLength,
+    bosTokenId: null,
+    eosTokenId: null,
+  };
+}
 
 /**
  * Builds a decoder: inputs `input_ids` and `attention_mask` [1, T] (and `past_key_values.N.key`/`.value` with

@@ -2,11 +2,10 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { DecoderConfig } from '../../../../src/engine/model/config';
 import { DataType } from '../../../../src/engine/onnx/data-type';
 import type { KeptPass } from '../../../../src/engine/runtime/anatomy';
 import { Decoder, type ForwardPass } from '../../../../src/engine/runtime/decoder';
-import { buildDecoder, type DecoderShape } from '../onnx/decoder-models';
+import { buildDecoder, configOf, type DecoderShape } from '../onnx/decoder-models';
 
 const SMALL: DecoderShape = { layers: 2, heads: 4, headDim: 8, vocabSize: 61, contextLength: 32 };
 const IDS = Uint32Array.from({ length: 11 }, (_, index) => (index * 17 + 5) % SMALL.vocabSize);
@@ -152,19 +151,4 @@ function assertClose(actual: ArrayLike<number>, expected: ArrayLike<number>, tol
     const difference = Math.abs(actual[at] - expected[at]);
     assert.ok(difference <= tolerance, `${what}: ${actual[at]} is not ${expected[at]}`);
   }
-}
-
-function configOf({ layers, heads, kvHeads, headDim, vocabSize, contextLength }: DecoderShape): DecoderConfig {
-  return {
-    architecture: 'test',
-    layers,
-    heads,
-    kvHeads: kvHeads ?? heads,
-    headDim,
-    hiddenSize: heads * headDim,
-    vocabSize,
-    contextLength,
-    bosTokenId: null,
-    eosTokenId: null,
-  };
 }

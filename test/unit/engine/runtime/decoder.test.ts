@@ -12,7 +12,7 @@ import { Decoder, type ForwardPass } from '../../../../src/engine/runtime/decode
 import { floatData } from '../../../../src/engine/runtime/tensors';
 import { HeadlightError } from '../../../../src/protocol/errors';
 import type { DeviceChoice } from '../../../../src/protocol/model';
-import { buildDecoder, type DecoderShape, type DecoderTensors } from '../onnx/decoder-models';
+import { buildDecoder, configOf, type DecoderShape, type DecoderTensors } from '../onnx/decoder-models';
 
 const SMALL: DecoderShape = { layers: 3, heads: 4, headDim: 8, vocabSize: 61, contextLength: 32 };
 const IDS = Uint32Array.from({ length: 19 }, (_, index) => (index * 17 + 5) % SMALL.vocabSize);
@@ -330,19 +330,4 @@ function close(actual: Float32Array, expected: Float32Array, tolerance: number, 
     worst = Math.max(worst, Math.abs(actual[index] - expected[index]));
   }
   assert.ok(worst <= tolerance, `${what} differ by ${worst}`);
-}
-
-function configOf({ layers, heads, kvHeads, headDim, vocabSize, contextLength }: DecoderShape): DecoderConfig {
-  return {
-    architecture: 'test',
-    layers,
-    heads,
-    kvHeads: kvHeads ?? heads,
-    headDim,
-    hiddenSize: heads * headDim,
-    vocabSize,
-    contextLength,
-    bosTokenId: null,
-    eosTokenId: null,
-  };
 }

@@ -2,10 +2,9 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { DecoderConfig } from '../../../../src/engine/model/config';
 import { Decoder } from '../../../../src/engine/runtime/decoder';
 import type { CacheKind, Decoding } from '../../../../src/engine/runtime/decoding';
-import { buildDecoder, type DecoderShape } from '../onnx/decoder-models';
+import { buildDecoder, configOf, type DecoderShape } from '../onnx/decoder-models';
 
 const SMALL: DecoderShape = { layers: 2, heads: 4, headDim: 8, vocabSize: 61, contextLength: 96 };
 const IDS = Array.from({ length: 90 }, (_, index) => (index * index * 7 + index * 3 + 5) % SMALL.vocabSize);
@@ -97,19 +96,4 @@ function close(actual: readonly Float32Array[], expected: readonly Float32Array[
     const worst = logits.reduce((most, value, id) => Math.max(most, Math.abs(value - expected[row][id])), 0);
     assert.ok(worst < 1e-4, `row ${row} differs by ${worst}`);
   }
-}
-
-function configOf({ layers, heads, kvHeads, headDim, vocabSize, contextLength }: DecoderShape): DecoderConfig {
-  return {
-    architecture: 'test',
-    layers,
-    heads,
-    kvHeads: kvHeads ?? heads,
-    headDim,
-    hiddenSize: heads * headDim,
-    vocabSize,
-    contextLength,
-    bosTokenId: null,
-    eosTokenId: null,
-  };
 }
