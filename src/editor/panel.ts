@@ -6,6 +6,7 @@ import {
   type MessageConnection,
   type RequestType,
 } from 'vscode-jsonrpc/node';
+import { ContinuationRequest } from '../protocol/continuation';
 import { CandidatesRequest, HeadMatrixRequest, HeadOverviewRequest } from '../protocol/engine';
 import { toResponseError } from '../protocol/errors';
 import {
@@ -114,6 +115,7 @@ export class Panel implements vscode.Disposable {
     this.handOn(connection, HeadOverviewRequest);
     this.handOn(connection, HeadMatrixRequest);
     this.handOn(connection, CandidatesRequest);
+    this.handOn(connection, ContinuationRequest);
     for (const request of STAGE_REQUESTS) {
       this.handOn(connection, request as RequestType<unknown, unknown, unknown>);
     }

@@ -1,4 +1,5 @@
 import type { CancellationToken, MessageConnection, RequestType } from 'vscode-jsonrpc';
+import { ContinuationRequest } from '../protocol/continuation';
 import {
   CandidatesRequest,
   DescribeModelRequest,
@@ -29,6 +30,7 @@ import { pauseUnlessCancelled } from './inspect/cancellation';
 import { describeModel } from './inspect/describe-model';
 import { Inspector } from './inspect/inspector';
 import { tokenizerOf } from './model/tokenizer';
+import type { Turn } from './suggest/remembering-model';
 
 /** Answers the engine's requests (protocol/engine.ts) on a connection, with one model loaded at a time. */
 export function serve(connection: MessageConnection): void {
@@ -50,6 +52,17 @@ export function serve(connection: MessageConnection): void {
       throw new HeadlightError('trace-unknown', 'No model is loaded; inspect the passage again.');
     }
     return inspector;
+  }
+
+  /** A turn for each run of the model, so that a trace does not wait for all that is written. */
+  function tokenByToken(asked: Inspector, cancellation: CancellationToken): Turn {
+    return (work) =>
+      inTurn(cancellation, async () => {
+        if (inspector !== asked) {
+          throw new HeadlightError('cancelled', 'Another model was loaded meanwhile.');
+        }
+        return work();
+      });
   }
 
   function answer<P, R>(
@@ -103,17 +116,13 @@ export function serve(connection: MessageConnection): void {
   answer(VocabulariesRequest, (params) => loaded().stages.vocabularies(params));
   answer(NeuronsRequest, (params) => loaded().stages.neurons(params));
   answer(SamplerStepsRequest, (params) => loaded().stages.samplerSteps(params));
+  answer(ContinuationRequest, (params, cancellation) => {
+    const asked = loaded();
+    return asked.continuation(params, tokenByToken(asked, cancellation), cancellation);
+  });
   answer(SuggestRequest, (params, cancellation) => {
     const asked = loaded();
-    // Token by token, so that a trace does not wait for a whole suggestion.
-    return asked.suggester.suggest(params, cancellation, (work) =>
-      inTurn(cancellation, async () => {
-        if (inspector !== asked) {
-          throw new HeadlightError('cancelled', 'Another model was loaded meanwhile.');
-        }
-        return work();
-      }),
-    );
+    return asked.suggester.suggest(params, cancellation, tokenByToken(asked, cancellation));
   });
   connection.onRequest(PingRequest, () => ({ pid: process.pid, memoryBytes: process.memoryUsage.rss() }));
   connection.listen();

@@ -7,6 +7,8 @@ import { readModelFolder } from '../../src/engine/model/folder';
 import { loadTokenizer } from '../../src/engine/model/tokenizer';
 import { Decoder } from '../../src/engine/runtime/decoder';
 import { Generator } from '../../src/engine/sampling/generator';
+import { PrefixTree } from '../../src/engine/suggest/prefix-tree';
+import { RememberingModel } from '../../src/engine/suggest/remembering-model';
 import { Suggester } from '../../src/engine/suggest/suggester';
 import type { SuggestParams } from '../../src/protocol/suggestion';
 import { buildDecoder } from '../unit/engine/onnx/decoder-models';
@@ -38,7 +40,11 @@ async function open(directory: string): Promise<{ decoder: Decoder; newSuggester
   const { graphFile, config } = folder;
   const decoder = await Decoder.open({ graphFile, config, device: 'cpu' });
   const tokenizer = await loadTokenizer(folder);
-  return { decoder, newSuggester: () => new Suggester(tokenizer, decoder, config.contextLength) };
+  return { decoder, newSuggester: () => new Suggester(tokenizer, remembering(decoder), config.contextLength) };
+}
+
+function remembering(decoder: Decoder): RememberingModel {
+  return new RememberingModel(decoder, new PrefixTree(0));
 }
 
 /** A sample, long enough to fill the window. */
@@ -112,11 +118,9 @@ async function longSession(): Promise<Measurement> {
   buildDecoder({ ...sizes, mask: 'add', past: true, positionIds: true }).builder.write(graphFile);
   const config = { ...sizes, architecture: 'test', hiddenSize: 16, bosTokenId: null, eosTokenId: null };
   const decoder = await Decoder.open({ graphFile, config, device: 'cpu' });
-  const suggester = new Suggester(
-    await loadTokenizer(await readModelFolder(DEFAULT_MODEL)),
-    decoder,
-    sizes.contextLength,
-  );
+  const model = remembering(decoder);
+  const tokenizer = await loadTokenizer(await readModelFolder(DEFAULT_MODEL));
+  const suggester = new Suggester(tokenizer, model, sizes.contextLength);
   const text = new EditedText(longText().slice(0, 1500), 1500, new Generator(3));
   const limit = 8 * 2 ** 20;
   let largest = 0;
@@ -124,7 +128,7 @@ async function longSession(): Promise<Measurement> {
   for (let key = 1; key <= LONG_SESSION; key++) {
     text.step();
     await suggester.suggest({ ...PARAMS, text: text.beforeCaret, maxTokens: 2, cacheBytes: limit });
-    largest = Math.max(largest, suggester.cacheBytes);
+    largest = Math.max(largest, model.tree.byteLength);
     if (key === SETTLED) {
       settled = residentBytes();
     }

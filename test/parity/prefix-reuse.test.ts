@@ -22,18 +22,18 @@ describe('the default model, read on from what it has read before', () => {
     const decoder = await Decoder.open({ graphFile, config, device: 'cpu' });
     const decoding = await decoder.decoding();
     assert.equal(decoding.kind, 'buffered');
-    const model = new RememberingModel(decoding, new PrefixTree(4_000_000));
+    const model = new RememberingModel(decoder, new PrefixTree(4_000_000));
     const generator = new Generator(11);
     let read = 0;
     for (let script = 0; script < SCRIPTS; script++) {
       const text = new EditedText(DOCUMENT, DOCUMENT.length, generator);
       let ids: number[] = [];
-      let prediction = new Float32Array();
+      let prediction: Float32Array = new Float32Array();
       for (let step = 0; step < STEPS; step++) {
         text.step();
         ids = [...tokenizer.split(text.beforeCaret).ids];
         read += ids.length;
-        [prediction] = (await model.predict(ids, ids.length - 1, (work) => work())) as [Float32Array<ArrayBuffer>];
+        [prediction] = (await model.predict(ids, ids.length - 1, (work) => work())).predictions;
       }
       const { logits } = await decoder.forward(Uint32Array.from(ids));
       const last = logits.subarray(logits.length - config.vocabSize);

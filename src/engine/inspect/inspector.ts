@@ -1,3 +1,4 @@
+import type { Continuation, ContinuationParams } from '../../protocol/continuation';
 import type { CandidatesParams, HeadMatrixParams, HeadOverviewParams, LoadProgress } from '../../protocol/engine';
 import { HeadlightError } from '../../protocol/errors';
 import type { DeviceChoice, LoadedModel, ModelReport } from '../../protocol/model';
@@ -15,6 +16,9 @@ import { type ModelFolder, readModelFolder } from '../model/folder';
 import { loadTokenizer, type Tokenizer } from '../model/tokenizer';
 import { type AttentionReplay, Decoder } from '../runtime/decoder';
 import { listCandidates } from '../sampling/candidates';
+import { continueFrom } from '../suggest/continuation';
+import { PrefixTree } from '../suggest/prefix-tree';
+import { RememberingModel, type Turn } from '../suggest/remembering-model';
 import { Suggester } from '../suggest/suggester';
 import { type Cancellation, pauseUnlessCancelled } from './cancellation';
 import { earlierOccurrences, headStatistics } from './head-statistics';
@@ -25,6 +29,8 @@ import { type StagedTrace, Stages } from './stages';
 
 /** The panel shows one trace and may still ask about the one it is replacing. */
 const KEPT_TRACES = 2;
+/** Their ids alone are small, and one goes back to the passage that others branch from. */
+const KEPT_PASSAGES = 100;
 /** [T, T] each: the head on the screen, the one before it, and a few neighbours. */
 const KEPT_HEADS = 6;
 
@@ -60,11 +66,14 @@ interface KeptTrace extends StagedTrace {
 /** A model that passages are run through, and the traces of the newest of them. */
 export class Inspector {
   private readonly kept = new Map<number, KeptTrace>();
+  /** By trace id: [T] each. */
+  private readonly passages = new Map<number, Uint32Array>();
   /** Counts from the time of opening, so that a restarted engine does not hand out the ids of its predecessor. */
   private nextTraceId = Date.now();
   /** What happens between a text and its next token. */
   readonly stages: Stages;
 
+  private readonly model: RememberingModel;
   private openedSuggester: Suggester | null = null;
 
   private constructor(
@@ -72,6 +81,8 @@ export class Inspector {
     private readonly tokenizer: Tokenizer,
     private readonly decoder: Decoder,
   ) {
+    // Until suggestions bring their setting the cache of the last text is all that is kept.
+    this.model = new RememberingModel(decoder, new PrefixTree(0));
     this.stages = new Stages(decoder, tokenizer, loaded.model.contextLength, (traceId) => this.find(traceId));
   }
 
@@ -210,8 +221,23 @@ export class Inspector {
 
   /** Writes on where a text ends, with the same model. */
   get suggester(): Suggester {
-    this.openedSuggester ??= new Suggester(this.tokenizer, this.decoder, this.loaded.model.contextLength);
+    this.openedSuggester ??= new Suggester(this.tokenizer, this.model, this.loaded.model.contextLength);
     return this.openedSuggester;
+  }
+
+  /**
+   * Writes on behind the first tokens of a passage.
+   *
+   * @param turn lets each step wait for other work with the model
+   * @throws HeadlightError `cancelled`, `argument-invalid`, `trace-unknown`
+   */
+  continuation(params: ContinuationParams, turn: Turn, cancellation?: Cancellation): Promise<Continuation> {
+    const { model, tokenizer } = this;
+    const { contextLength } = this.loaded.model;
+    const ids = this.passageOf(params.traceId);
+    within('token', params.keep - 1, ids.length);
+    const kept = [...ids.subarray(0, params.keep)];
+    return continueFrom(kept, params, { model, tokenizer, contextLength }, turn, cancellation);
   }
 
   async dispose(): Promise<void> {
@@ -267,14 +293,17 @@ export class Inspector {
   private keep(kept: KeptTrace): void {
     this.kept.set(kept.trace.id, kept);
     dropOldest(this.kept, KEPT_TRACES);
+    this.passages.set(kept.trace.id, kept.ids);
+    dropOldest(this.passages, KEPT_PASSAGES);
   }
 
   private find(traceId: number): KeptTrace {
-    const kept = this.kept.get(traceId);
-    if (kept === undefined) {
-      throw new HeadlightError('trace-unknown', 'This passage is no longer in memory; inspect it again.');
-    }
-    return kept;
+    return known(this.kept.get(traceId));
+  }
+
+  /** [T] */
+  private passageOf(traceId: number): Uint32Array {
+    return known(this.passages.get(traceId));
   }
 
   private attentionOf({ attention, trace }: KeptTrace): AttentionReplay {
@@ -334,6 +363,13 @@ function setColumns(columns: HeadStatisticsColumns, index: number, statistics: H
 
 function mean(values: readonly number[]): number | null {
   return values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+function known<T>(kept: T | undefined): T {
+  if (kept === undefined) {
+    throw new HeadlightError('trace-unknown', 'This passage is no longer in memory; inspect it again.');
+  }
+  return kept;
 }
 
 /** Maps iterate in the order of insertion. */

@@ -1,4 +1,5 @@
 const MASK = (1n << 64n) - 1n;
+const INCREMENT = 0x9e3779b97f4a7c15n;
 
 /**
  * SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014; constants and form
@@ -8,14 +9,17 @@ const MASK = (1n << 64n) - 1n;
 export class Generator {
   #state: bigint;
 
-  /** @param seed an integer that a number holds exactly */
-  constructor(seed: number) {
-    this.#state = BigInt.asUintN(64, BigInt(seed));
+  /**
+   * @param seed an integer that a number holds exactly
+   * @param skipped how many of its numbers are passed over
+   */
+  constructor(seed: number, skipped = 0) {
+    this.#state = BigInt.asUintN(64, BigInt(seed) + BigInt(skipped) * INCREMENT);
   }
 
   /** The next 64 bits, as an unsigned integer. */
   nextBits(): bigint {
-    this.#state = (this.#state + 0x9e3779b97f4a7c15n) & MASK;
+    this.#state = (this.#state + INCREMENT) & MASK;
     let z = this.#state;
     z = ((z ^ (z >> 30n)) * 0xbf58476d1ce4e5b9n) & MASK;
     z = ((z ^ (z >> 27n)) * 0x94d049bb133111ebn) & MASK;

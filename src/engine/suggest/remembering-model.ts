@@ -1,4 +1,5 @@
 import { type Cancellation, pauseUnlessCancelled } from '../inspect/cancellation';
+import type { Decoder } from '../runtime/decoder';
 import type { Decoding } from '../runtime/decoding';
 import type { PrefixTree } from './prefix-tree';
 
@@ -8,30 +9,55 @@ export type Turn = <T>(work: () => Promise<T>) => Promise<T>;
 /** A run cannot be interrupted: a long text is read in pieces, and what was read of it is not lost with a cancellation. */
 const LONGEST_READ = 128;
 
-/** Reads a text from where it differs from those that were read before. */
+/** What a model predicts, and what it took. */
+export interface Predictions {
+  /** [V] each. */
+  readonly predictions: readonly Float32Array[];
+  /** Tokens that were read for them, the others being remembered. */
+  readonly read: number;
+}
+
+/** Reads a text from where it differs from those that were read before. Serves several callers, one after the other. */
 export class RememberingModel {
   /** Tokens that were read by the model so far. */
   readTokens = 0;
+  private decoding: Decoding | null = null;
+  /** The cache is laid out for one text at a time. */
+  private busy: Promise<unknown> = Promise.resolve();
 
   constructor(
-    private readonly decoding: Decoding,
-    private readonly tree: PrefixTree,
+    private readonly decoder: Pick<Decoder, 'decoding'>,
+    readonly tree: PrefixTree,
   ) {}
+
+  /** Bytes of one token's keys and values; 0 where the graph takes none, and before the first prediction. */
+  get bytesPerToken(): number {
+    return this.decoding?.bytesPerToken ?? 0;
+  }
 
   /**
    * What the model predicts behind each of the last tokens of a text.
    *
    * @param ids [T], no more than the model's context
-   * @param from the first token behind which a prediction is wanted
-   * @returns [T − from] times [V]
+   * @param from the first token behind which a prediction is wanted; T − from of them come back
+   * @param turn lets each run wait for other work with the model
    * @throws HeadlightError `cancelled`
    */
-  async predict(
+  predict(ids: readonly number[], from: number, turn: Turn, cancellation?: Cancellation): Promise<Predictions> {
+    const result = this.busy.then(() => this.predictAlone(ids, from, turn, cancellation));
+    this.busy = result.catch(() => undefined);
+    return result;
+  }
+
+  private async predictAlone(
     ids: readonly number[],
     from: number,
     turn: Turn,
-    cancellation?: Cancellation,
-  ): Promise<readonly Float32Array[]> {
+    cancellation: Cancellation | undefined,
+  ): Promise<Predictions> {
+    this.decoding ??= await turn(() => this.decoder.decoding());
+    const { decoding } = this;
+    const readBefore = this.readTokens;
     const nodes = this.tree.find(ids);
     const predictions: Float32Array[] = [];
     while (nodes[from + predictions.length]?.logits) {
@@ -39,9 +65,8 @@ export class RememberingModel {
     }
     const missing = from + predictions.length;
     if (missing === ids.length) {
-      return predictions;
+      return { predictions, read: 0 };
     }
-    const { decoding } = this;
     const shared = decoding.sharedWith(ids);
     const start = Math.min(missing, Math.max(shared, nodes.length));
     decoding.truncate(Math.min(shared, start));
@@ -51,13 +76,14 @@ export class RememberingModel {
         nodes.slice(shared, start).map(({ state }) => state),
       );
     }
-    const piece = decoding.kind === 'none' ? ids.length : LONGEST_READ;
+    const keepsNothing = decoding.kind === 'none';
+    const piece = keepsNothing ? ids.length : LONGEST_READ;
     for (let at = start; at < ids.length; at += piece) {
       await pauseUnlessCancelled(cancellation);
       const end = Math.min(at + piece, ids.length);
       const wanted = Math.max(0, end - Math.max(missing, at));
       const { logits, states } = await turn(() => decoding.read(ids.slice(at, end), Math.max(1, wanted)));
-      this.readTokens += end - at;
+      this.readTokens += keepsNothing ? end : end - at;
       this.tree.add(ids, at, states);
       if (wanted > 0) {
         predictions.push(...logits);
@@ -66,6 +92,6 @@ export class RememberingModel {
         }
       }
     }
-    return predictions;
+    return { predictions, read: this.readTokens - readBefore };
   }
 }

@@ -10,13 +10,11 @@ import type {
 import { type Cancellation, pauseUnlessCancelled } from '../inspect/cancellation';
 import { TokenPrefixes } from '../model/token-prefixes';
 import type { Tokenizer } from '../model/tokenizer';
-import type { Decoder } from '../runtime/decoder';
 import { Generator } from '../sampling/generator';
 import { type CaretText, readCaret } from './caret';
 import { type Choice, type Chooser, chooseFirst, chooseNext, type Opening, openingsOf } from './choices';
 import { endOf, loopStart } from './ends';
-import { PrefixTree } from './prefix-tree';
-import { RememberingModel, type Turn } from './remembering-model';
+import type { RememberingModel, Turn } from './remembering-model';
 import { windowStart } from './window';
 import { WrittenText } from './written-text';
 
@@ -46,22 +44,15 @@ const TRIES = 4;
 /** Writes on where a text ends, with what it has read before at hand. */
 export class Suggester {
   private readonly prefixes: TokenPrefixes;
-  private readonly tree = new PrefixTree(0);
-  private model: RememberingModel | null = null;
   private newest: object | null = null;
   private running: Promise<unknown> = Promise.resolve();
 
   constructor(
     private readonly tokenizer: Tokenizer,
-    private readonly decoder: Decoder,
+    private readonly model: RememberingModel,
     private readonly contextLength: number,
   ) {
     this.prefixes = new TokenPrefixes(tokenizer);
-  }
-
-  /** What the tree of prefixes takes, in bytes. */
-  get cacheBytes(): number {
-    return this.tree.byteLength;
   }
 
   /**
@@ -92,56 +83,47 @@ export class Suggester {
   }
 
   private async write(request: Request): Promise<SuggestResult> {
-    const { params, turn, cancellation } = request;
+    const { params, cancellation } = request;
+    const { model } = this;
     await pauseUnlessCancelled(cancellation);
-    const model = await this.opened(turn);
     const started = performance.now();
     const readBefore = model.readTokens;
-    this.tree.resize(params.cacheBytes);
+    model.tree.resize(params.cacheBytes);
     const { startToken } = this.tokenizer;
     const room = this.contextLength - params.maxTokens - (startToken === null ? 0 : 1);
     const size = Math.max(1, Math.min(params.windowTokens, room));
     const caret = readCaret(params.text, this.tokenizer, this.prefixes, (ids) =>
-      windowStart(ids.length, size, (start) => this.tree.depthFrom(ids, start, startToken)),
+      windowStart(ids.length, size, (start) => model.tree.depthFrom(ids, start, startToken)),
     );
     const promptTokens = caret.ids.length;
     if (promptTokens === 0) {
       return { suggestions: [], promptTokens, readTokens: 0, firstTokenMs: 0 };
     }
-    const openings = await this.openings(caret, model, request);
+    const openings = await this.openings(caret, request);
     const first = chooseFirst(openings, this.prefixes, CHOICES + params.count, request.chooser);
     const firstTokenMs = performance.now() - started;
     const readTokens = model.readTokens - readBefore;
-    const suggestions = await this.suggestions(first, model, request);
+    const suggestions = await this.suggestions(first, request);
     return { suggestions, promptTokens, readTokens, firstTokenMs };
   }
 
-  private async opened(turn: Turn): Promise<RememberingModel> {
-    this.model ??= new RememberingModel(await turn(() => this.decoder.decoding()), this.tree);
-    return this.model;
-  }
-
-  private async openings(
-    { ids, open, withoutLast }: CaretText,
-    model: RememberingModel,
-    request: Request,
-  ): Promise<readonly Opening[]> {
+  private async openings({ ids, open, withoutLast }: CaretText, request: Request): Promise<readonly Opening[]> {
     const { turn, cancellation } = request;
-    const predictions = await model.predict(ids, ids.length - open - 1, turn, cancellation);
+    const { predictions } = await this.model.predict(ids, ids.length - open - 1, turn, cancellation);
     const openings = openingsOf(ids, open, predictions, this.tokenizer);
     if (withoutLast === null) {
       return openings;
     }
     const shared = openings.findLast(({ before }) => startsWith(withoutLast, before))!;
     const from = shared.before.length;
-    const further = await model.predict(withoutLast, from - 1, turn, cancellation);
-    const last = openingsOf(withoutLast, withoutLast.length - from, further, this.tokenizer).at(-1)!;
+    const further = await this.model.predict(withoutLast, from - 1, turn, cancellation);
+    const last = openingsOf(withoutLast, withoutLast.length - from, further.predictions, this.tokenizer).at(-1)!;
     const typed = new TextEncoder().encode(request.params.text.at(-1));
     return [...openings, { ...last, typed, logWeight: shared.logWeight + last.logWeight }];
   }
 
   /** The model's own first, then what its most probable branches become. */
-  private async suggestions(first: Place, model: RememberingModel, request: Request): Promise<readonly Suggestion[]> {
+  private async suggestions(first: Place, request: Request): Promise<readonly Suggestion[]> {
     const { count, atLeast, confidenceFloor } = request.params;
     if (!this.prefixes.isText(first[0].id) || (atLeast === 0 && first[0].confidence < confidenceFloor)) {
       return [];
@@ -156,7 +138,7 @@ export class Suggester {
       }
       tried.add(keyOf(places.at(-1)![0]));
       const draft: Draft = { places: [], written: new WrittenText(), pieces: [] };
-      const ended = await this.complete(draft, places, model, request);
+      const ended = await this.complete(draft, places, request);
       drafts.push(draft);
       const suggestion = this.finish(draft, ended);
       if (suggestion === null && drafts.length === 1) {
@@ -174,7 +156,6 @@ export class Suggester {
   private async complete(
     draft: Draft,
     given: readonly Place[],
-    model: RememberingModel,
     { params, chooser, turn, cancellation }: Request,
   ): Promise<Ended> {
     const { text, extent, maxTokens, confidenceFloor, atLeast } = params;
@@ -189,8 +170,8 @@ export class Suggester {
         if (places.length >= maxTokens || ids.length >= this.contextLength) {
           return { end: 'length', length: written.text.length };
         }
-        const [logits] = await model.predict(ids, ids.length - 1, turn, cancellation);
-        place = chooseNext(ids, logits, CHOICES, chooser);
+        const { predictions } = await this.model.predict(ids, ids.length - 1, turn, cancellation);
+        place = chooseNext(ids, predictions[0], CHOICES, chooser);
         if (!this.prefixes.isText(place[0].id)) {
           return { end: 'end-token', length: written.text.length };
         }

@@ -26,6 +26,12 @@ describe('generator', () => {
     }
   });
 
+  it('begins where numbers are passed over', () => {
+    const generator = new Generator(1234567);
+    const numbers = Array.from({ length: 4 }, () => generator.nextBits());
+    assert.equal(new Generator(1234567, 3).nextBits(), numbers[3]);
+  });
+
   it('takes negative seeds', () => {
     assert.notEqual(new Generator(-1).next(), new Generator(1).next());
   });

@@ -48,7 +48,7 @@ describe('RememberingModel', () => {
       assert.equal(decoding.kind, kind);
       const tokenizer = new BytePairTokenizer(await openEncoding('r50k_base'), shape.vocabSize);
       // So small that some of what was read is gone when it is wanted again.
-      const model = new RememberingModel(decoding, new PrefixTree(2_000_000));
+      const model = new RememberingModel(decoder, new PrefixTree(2_000_000));
       const generator = new Generator(7);
       const document = 'function add(a, b) {\n  return a + b;\n}\n\nconsole.log(add(1, 2));\n';
       let tokens = 0;
@@ -59,7 +59,7 @@ describe('RememberingModel', () => {
           const ids = [...tokenizer.split(text.beforeCaret).ids];
           const wanted = Math.min(ids.length, 1 + Math.floor(generator.next() * 3));
           tokens += ids.length;
-          const predictions = await model.predict(ids, ids.length - wanted, (work) => work());
+          const { predictions } = await model.predict(ids, ids.length - wanted, (work) => work());
           assert.equal(predictions.length, wanted);
           if (step === STEPS - 1) {
             const { logits } = await decoder.forward(Uint32Array.from(ids));

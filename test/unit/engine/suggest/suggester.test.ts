@@ -7,6 +7,8 @@ import { openEncoding } from '../../../../src/engine/model/encoding';
 import type { Tokenizer } from '../../../../src/engine/model/tokenizer';
 import { Decoder } from '../../../../src/engine/runtime/decoder';
 import { logSumExp } from '../../../../src/engine/sampling/softmax';
+import { PrefixTree } from '../../../../src/engine/suggest/prefix-tree';
+import { RememberingModel } from '../../../../src/engine/suggest/remembering-model';
 import { Suggester } from '../../../../src/engine/suggest/suggester';
 import type { HeadlightError } from '../../../../src/protocol/errors';
 import type { SuggestParams } from '../../../../src/protocol/suggestion';
@@ -45,7 +47,7 @@ describe('Suggester', () => {
     };
     decoder = await Decoder.open({ graphFile: file, config, device: 'cpu' });
     tokenizer = new BytePairTokenizer(await openEncoding('r50k_base'), SHAPE.vocabSize);
-    suggester = new Suggester(tokenizer, decoder, SHAPE.contextLength);
+    suggester = new Suggester(tokenizer, new RememberingModel(decoder, new PrefixTree(0)), SHAPE.contextLength);
   });
   after(async () => {
     await decoder.dispose();
@@ -197,7 +199,8 @@ describe('Suggester', () => {
 
   it('reads the token first that the model is used to find before a text', async () => {
     const started = new BytePairTokenizer(await openEncoding('r50k_base'), SHAPE.vocabSize, 50_256);
-    const { suggestions, promptTokens } = await new Suggester(started, decoder, SHAPE.contextLength).suggest({
+    const model = new RememberingModel(decoder, new PrefixTree(0));
+    const { suggestions, promptTokens } = await new Suggester(started, model, SHAPE.contextLength).suggest({
       ...GREEDY,
       text: 'import conso',
     });
