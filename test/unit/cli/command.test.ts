@@ -113,7 +113,7 @@ describe('inspect command', () => {
     await mkdir(empty);
     assert.match(sentence(await runCommand(['--text', 'a', '--model', empty])), /empty has no config\.json/);
     assert.match(sentence(await runCommand(['--text', 'a', '--model', 'no-such-model'])), /There is no model/);
-    assert.match(sentence(await runCommand(['--text', 'a', '--model', '../models'])), /There is no model/);
+    assert.match(sentence(await runCommand(['--text', 'a', '--model', '../media'])), /There is no model/);
   });
 
   it('fails with one sentence and no output', async () => {
