@@ -1,11 +1,19 @@
 import { CancellationTokenSource, type RequestType } from 'vscode-jsonrpc';
-import { CandidatesRequest, HeadMatrixRequest, HeadOverviewRequest } from '../src/protocol/engine';
+import {
+  CandidatesRequest,
+  type HeadMatrixParams,
+  HeadMatrixRequest,
+  HeadOverviewRequest,
+} from '../src/protocol/engine';
 import { HeadlightError } from '../src/protocol/errors';
 import type { Trace } from '../src/protocol/trace';
+import { MatrixMemory } from './matrix-memory';
 import { isWhole, lengthOf } from './render/token-window';
 import {
   answerFor,
   focusedQuery,
+  type HeadRef,
+  headsAhead,
   matrixWindow,
   type PanelState,
   type PanelStore,
@@ -29,12 +37,27 @@ const CANDIDATES_LISTED = 18;
 /** Rows of single queries that are kept for the token tints and the list of keys. */
 const ROWS_KEPT = 32;
 
+/** A question that was sent. */
+interface Asked {
+  readonly key: string;
+  readonly cancel: CancellationTokenSource;
+  /** False once it was answered, or failed. */
+  open: boolean;
+}
+
 /**
  * Asks the engine for what the panel shows, whenever what it shows changes. A question that was superseded is
- * cancelled, and its answer dropped.
+ * cancelled, and its answer dropped. While nothing else is asked, the matrices of the next heads are fetched one by one,
+ * so that the step to a neighbour is painted from what is there.
  */
 export class Questions {
-  readonly #asked = new Map<Question, { key: string; cancel: CancellationTokenSource }>();
+  readonly #asked = new Map<Question, Asked>();
+  readonly #matrices = new MatrixMemory();
+  #ahead: Asked | null = null;
+  /** Of this trace the last one failed. */
+  #noMoreAheadOf: number | null = null;
+  /** The heads that were shown last, the newest first: they tell which way the user goes. */
+  #visited: readonly HeadRef[] = [];
   #frame = 0;
 
   constructor(
@@ -46,7 +69,7 @@ export class Questions {
 
   /** Asks again what failed, after the engine came back. */
   retry(): void {
-    for (const question of this.#asked.keys()) {
+    for (const question of [...this.#asked.keys()]) {
       this.#withdraw(question);
     }
     this.store.update({ failures: {} });
@@ -57,6 +80,7 @@ export class Questions {
     const status = state.snapshot?.status;
     // While a new trace is made the engine answers nothing, and what was shown stays.
     if (status?.kind === 'working') {
+      this.#stopAhead();
       return;
     }
     const trace = traceOf(state);
@@ -69,7 +93,8 @@ export class Questions {
     if (trace.attention.available) {
       this.#askOverview(trace);
       this.#askMatrix(state, trace);
-      this.#askRows(state, trace);
+      // A matrix that is here already has just become part of the state.
+      this.#askRows(this.store.state, trace);
     }
     // The sliders move more often than frames are drawn.
     if (this.#frame === 0) {
@@ -78,6 +103,7 @@ export class Questions {
         this.#askCandidates();
       });
     }
+    this.#askAhead();
   }
 
   #askOverview(trace: Trace): void {
@@ -87,15 +113,71 @@ export class Questions {
 
   #askMatrix(state: PanelState, trace: Trace): void {
     const head = shownHead(state);
-    const window = matrixWindow(state);
-    if (head === null || window === null || state.resolution === 0 || state.view.collapsed.includes('attention')) {
+    const params = head === null ? null : matrixQuestion(state, trace, head);
+    if (head === null || params === null) {
       return;
     }
-    // A window that fits has one answer at every resolution: no new question when the panel gets wider.
-    const longest = Math.max(lengthOf(window.queries), lengthOf(window.keys));
-    const params = { traceId: trace.id, ...head, ...window, resolution: Math.min(longest, state.resolution) };
-    this.#ask('matrix', HeadMatrixRequest, params, (value) =>
-      this.store.update({ matrix: { traceId: trace.id, value } }),
+    if (!sameHead(head, this.#visited[0] ?? null)) {
+      this.#visited = [head, ...this.#visited.slice(0, 1)];
+    }
+    const key = JSON.stringify(params);
+    const known = this.#matrices.find(trace.id, key);
+    if (known !== null) {
+      this.#withdraw('matrix');
+      this.#setFailure('matrix', null);
+      if (answerFor(state.matrix, trace) !== known) {
+        this.store.update({ matrix: { traceId: trace.id, value: known } });
+      }
+    } else if (this.#ahead?.key === key) {
+      // It is on its way already.
+      this.#withdraw('matrix');
+      this.#asked.set('matrix', this.#ahead);
+      this.#ahead = null;
+    } else {
+      this.#ask('matrix', HeadMatrixRequest, params, (value) => {
+        this.#matrices.add(trace.id, key, value);
+        this.store.update({ matrix: { traceId: trace.id, value } });
+      });
+    }
+  }
+
+  /** Fetches the matrix of a head that may be next, once everything that is shown is there. */
+  #askAhead(): void {
+    const { state } = this.store;
+    const trace = traceOf(state);
+    const isQuiet = this.#ahead === null && [...this.#asked.values()].every(({ open }) => !open);
+    const isShown = trace !== null && answerFor(state.matrix, trace) !== null;
+    if (!isQuiet || !isShown || trace.id === this.#noMoreAheadOf) {
+      return;
+    }
+    const params = headsAhead(trace, this.#visited)
+      .map((head) => matrixQuestion(state, trace, head))
+      .find((question) => question !== null && !this.#matrices.has(trace.id, JSON.stringify(question)));
+    if (params === undefined || params === null) {
+      return;
+    }
+    const ahead: Asked = { key: JSON.stringify(params), cancel: new CancellationTokenSource(), open: true };
+    this.#ahead = ahead;
+    this.sender.sendRequest(HeadMatrixRequest, params, ahead.cancel.token).then(
+      (value) => {
+        ahead.open = false;
+        this.#ahead = this.#ahead === ahead ? null : this.#ahead;
+        if (traceOf(this.store.state)?.id === trace.id) {
+          this.#matrices.add(trace.id, ahead.key, value);
+          // It may be wanted by now; otherwise the next one can be fetched.
+          this.#review();
+        }
+      },
+      (thrown) => {
+        ahead.open = false;
+        if (this.#asked.get('matrix') === ahead) {
+          this.#failed('matrix', thrown);
+        } else if (this.#ahead === ahead) {
+          // Whoever goes there asks again, and hears what is wrong.
+          this.#ahead = null;
+          this.#noMoreAheadOf = trace.id;
+        }
+      },
     );
   }
 
@@ -158,27 +240,35 @@ export class Questions {
       return;
     }
     this.#withdraw(question);
-    const cancel = new CancellationTokenSource();
-    const asked = { key, cancel };
+    this.#stopAhead();
+    const asked: Asked = { key, cancel: new CancellationTokenSource(), open: true };
     this.#asked.set(question, asked);
     const isLatest = () => this.#asked.get(question) === asked;
-    this.sender.sendRequest(type, params, cancel.token).then(
+    this.sender.sendRequest(type, params, asked.cancel.token).then(
       (answer) => {
+        asked.open = false;
         if (isLatest()) {
           this.#setFailure(question, null);
           answered(answer);
         }
       },
       (thrown) => {
-        const error = HeadlightError.from(thrown);
-        if (isLatest() && error.code === 'cancelled') {
-          // Not by us: the next change of the state asks again.
-          this.#asked.delete(question);
-        } else if (isLatest()) {
-          this.#setFailure(question, error);
+        asked.open = false;
+        if (isLatest()) {
+          this.#failed(question, thrown);
         }
       },
     );
+  }
+
+  #failed(question: Question, thrown: unknown): void {
+    const error = HeadlightError.from(thrown);
+    if (error.code === 'cancelled') {
+      // Not by us: the next change of the state asks again.
+      this.#asked.delete(question);
+    } else {
+      this.#setFailure(question, error);
+    }
   }
 
   #setFailure(question: Question, error: HeadlightError | null): void {
@@ -194,4 +284,22 @@ export class Questions {
     this.#asked.get(question)?.cancel.cancel();
     this.#asked.delete(question);
   }
+
+  /** What is asked for now goes before what may be asked for next. */
+  #stopAhead(): void {
+    this.#ahead?.cancel.cancel();
+    this.#ahead = null;
+  }
+}
+
+/** The question for a head's matrix as the panel would show it; null while it shows none. */
+function matrixQuestion(state: PanelState, trace: Trace, head: HeadRef): HeadMatrixParams | null {
+  const window = matrixWindow(state);
+  if (window === null || state.resolution === 0 || state.view.collapsed.includes('attention')) {
+    return null;
+  }
+  // A window that fits has one answer at every resolution: no new question when the panel gets wider.
+  const longest = Math.max(lengthOf(window.queries), lengthOf(window.keys));
+  const { layer, head: index } = head;
+  return { traceId: trace.id, layer, head: index, ...window, resolution: Math.min(longest, state.resolution) };
 }

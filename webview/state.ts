@@ -200,6 +200,38 @@ export function sameHead(one: HeadRef | null, other: HeadRef | null): boolean {
   return one === other || (one !== null && other !== null && one.layer === other.layer && one.head === other.head);
 }
 
+/** The head so many layers and heads on, around at the ends; null where the trace has no attention. */
+function headBeside({ attention }: Trace, from: HeadRef, layers: number, heads: number): HeadRef | null {
+  const around = (value: number, count: number) => ((value % count) + count) % count;
+  return attention.available
+    ? { layer: around(from.layer + layers, attention.layers), head: around(from.head + heads, attention.heads) }
+    : null;
+}
+
+/**
+ * The heads that may be looked at next, the likeliest first: on in the direction that was taken last, then the other
+ * neighbours.
+ *
+ * @param visited the heads shown last, the newest first
+ */
+export function headsAhead(trace: Trace, [at, before]: readonly HeadRef[]): readonly HeadRef[] {
+  if (at === undefined) {
+    return [];
+  }
+  const steps: readonly (readonly [number, number])[] = [
+    [0, 1],
+    [0, -1],
+    [1, 0],
+    [-1, 0],
+  ];
+  const onward = steps.find(
+    ([layers, heads]) => before !== undefined && sameHead(headBeside(trace, before, layers, heads), at),
+  );
+  const all = onward === undefined ? steps : [onward, [2 * onward[0], 2 * onward[1]] as const, ...steps];
+  const ahead = all.map(([layers, heads]) => headBeside(trace, at, layers, heads));
+  return ahead.filter((head) => head !== null && !sameHead(head, at)) as HeadRef[];
+}
+
 /** Statistics of heads on a shorter passage are chance. */
 const SPEAKING_LENGTH = 16;
 
@@ -326,12 +358,9 @@ export class PanelStore {
   stepHead(layers: number, heads: number): void {
     const trace = traceOf(this.#state);
     const from = selectedHead(this.#state);
-    if (trace?.attention.available && from !== null) {
-      const around = (value: number, count: number) => (value + count) % count;
-      this.selectHead({
-        layer: around(from.layer + layers, trace.attention.layers),
-        head: around(from.head + heads, trace.attention.heads),
-      });
+    const to = trace === null || from === null ? null : headBeside(trace, from, layers, heads);
+    if (to !== null) {
+      this.selectHead(to);
     }
   }
 

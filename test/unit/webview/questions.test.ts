@@ -147,4 +147,105 @@ describe('questions to the engine', () => {
       ['trace/candidates'],
     );
   });
+
+  describe('about the heads that may be next', () => {
+    const asks = () => of('trace/headMatrix').map(({ params }) => [params.layer, params.head]);
+    const answerLast = async () => {
+      const last = of('trace/headMatrix').at(-1)!;
+      last.answer(matrix(last));
+      await settled();
+    };
+    const overview: HeadOverview = {
+      ...{ layers: 2, heads: 3, side: 1, thumbnails: new Uint8Array(6) },
+      statistics: {
+        ...{ previous: new Float32Array(6), first: new Float32Array(6), induction: new Float32Array(6) },
+        ...{ duplicate: new Float32Array(6), entropy: new Float32Array(6) },
+      },
+    };
+
+    beforeEach(async () => {
+      show(1);
+      store.update({ resolution: 400 });
+      of('trace/headOverview')[0].answer(overview);
+      drawFrame();
+      of('trace/candidates')[0].answer({ candidates: [] });
+      await settled();
+      assert.deepEqual(asks(), [[0, 0]]);
+      await answerLast();
+    });
+
+    it('go one by one, and a step to such a head asks nothing', async () => {
+      assert.deepEqual(asks().slice(1), [[0, 1]]);
+      await answerLast();
+      await answerLast();
+      assert.deepEqual(asks().slice(1), [
+        [0, 1],
+        [0, 2],
+        [1, 0],
+      ]);
+      await answerLast();
+      const count = asked.length;
+      store.stepHead(0, 1);
+      assert.equal(store.state.matrix?.value.head, 1);
+      assert.deepEqual(asks().slice(4), [[1, 1]], 'only what may be next by then is asked for');
+      assert.equal(asked.length, count + 1);
+    });
+
+    it('are taken over when the user gets there first', async () => {
+      const [, ahead] = of('trace/headMatrix');
+      store.stepHead(0, 1);
+      assert.equal(ahead.token.isCancellationRequested, false);
+      assert.equal(of('trace/headMatrix').length, 2);
+      await answerLast();
+      assert.equal(store.state.matrix?.value.head, 1);
+    });
+
+    it('give way to what is asked for', async () => {
+      const [, ahead] = of('trace/headMatrix');
+      store.selectHead({ layer: 1, head: 2 });
+      assert.equal(ahead.token.isCancellationRequested, true);
+      assert.deepEqual(asks().at(-1), [1, 2]);
+      assert.equal(store.state.matrix?.value.head, 0);
+      ahead.answer(matrix(ahead));
+      await settled();
+      assert.equal(store.state.matrix?.value.head, 0);
+      await answerLast();
+      assert.equal(store.state.matrix?.value.head, 2);
+    });
+
+    it('are those in the direction of the last step, then the other neighbours', async () => {
+      const [, ahead] = of('trace/headMatrix');
+      ahead.answer(matrix(ahead));
+      await settled();
+      store.stepHead(0, -1);
+      await answerLast();
+      assert.deepEqual(asks().slice(-2), [
+        [0, 2],
+        [1, 2],
+      ]);
+    });
+
+    it('fail quietly, until the head is wanted', async () => {
+      const [, ahead] = of('trace/headMatrix');
+      ahead.fail(toResponseError(new HeadlightError('engine-stopped', 'The engine stopped.')));
+      await settled();
+      assert.deepEqual(store.state.failures, {});
+      assert.equal(of('trace/headMatrix').length, 2);
+      store.stepHead(0, 1);
+      assert.deepEqual(asks().at(-1), [0, 1]);
+      assert.equal(of('trace/headMatrix').length, 3);
+    });
+
+    it('are of the trace that is shown: nothing of the one before is drawn', async () => {
+      await answerLast();
+      show(2);
+      of('trace/headMatrix')
+        .at(-1)!
+        .answer(matrix(of('trace/headMatrix').at(-1)!));
+      await settled();
+      store.stepHead(0, 1);
+      assert.equal(of('trace/headMatrix').at(-1)!.params.traceId, 2);
+      assert.equal(store.state.matrix?.value.head, 0);
+    });
+  });
 });
