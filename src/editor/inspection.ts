@@ -1,5 +1,6 @@
 import path from 'node:path';
 import * as vscode from 'vscode';
+import { type Branch, type BranchPath, BranchRequest } from '../protocol/continuation';
 import { HeadlightError } from '../protocol/errors';
 import { LONGEST_TEXT, refuseTooLong } from '../protocol/limits';
 import type { PanelSnapshot, PanelStatus, Passage } from '../protocol/panel';
@@ -13,23 +14,54 @@ const SAMPLER_KEY = 'headlight.sampler';
 const FOLLOWING_KEY = 'headlight.following';
 const ORIGIN_KEY = 'headlight.origin';
 
+/** A branch of a passage of these tokens. */
+interface BranchOf {
+  readonly root: readonly number[];
+  readonly path: BranchPath;
+}
+
 /** Where the inspected passage stands, kept so that a reloaded window can show it again. */
 interface Origin {
   readonly uri: string;
   readonly start: number;
   readonly end: number;
   readonly upToCaret: boolean;
+  readonly suggested: string;
+  readonly branch: BranchOf | null;
+}
+
+/** How a passage is inspected. */
+interface Manner {
+  /** Nothing was selected: it is the text up to the caret. */
+  readonly upToCaret: boolean;
+  /** What the model has suggested behind it. */
+  readonly suggested?: string;
+  /** Shown in its place, if it still is one of the same tokens. */
+  readonly branch?: BranchOf | null;
 }
 
 interface Inspected {
   readonly tracked: TrackedRange;
-  /** The part of the passage that the model read, as it was then; empty where it could not be read. */
-  readonly text: string;
-  /** How much of the passage, in UTF-16 code units, did not fit the context and was left out before that part. */
-  readonly skipped: number;
   readonly upToCaret: boolean;
-  /** What the model has suggested behind the passage; empty where nothing is inspected but the document. */
-  readonly generated: string;
+  /** What the document had there; empty where it could not be read. */
+  readonly written: string;
+  /** What the model has suggested behind it. */
+  readonly suggested: string;
+  /** The trace of both, its offsets from the passage's start; null where there is none. */
+  readonly root: Trace | null;
+  readonly branch: BranchOf | null;
+  /** What is shown: `written` and `suggested`, or what the branch makes of them. */
+  readonly text: string;
+  /** How much of `text` stands in the document, in UTF-16 code units. */
+  readonly standing: number;
+  /** How much of `text` did not fit the context and was left out before the part that the model read. */
+  readonly skipped: number;
+}
+
+/** What is inspected now, and the trace that is shown of it. */
+interface Shown {
+  readonly inspected: Inspected;
+  readonly trace: Trace;
 }
 
 /**
@@ -101,10 +133,11 @@ export class Inspection implements vscode.Disposable {
     if (token === undefined || this.inspected === null || this.inspected.tracked.edited) {
       return null;
     }
-    const { document, start, end } = this.inspected.tracked;
-    const base = start + this.inspected.skipped;
-    if (base + token.end > end) {
-      // A suggestion stands nowhere yet.
+    const { document, start } = this.inspected.tracked;
+    const { skipped, standing } = this.inspected;
+    const base = start + skipped;
+    if (skipped + token.end > standing) {
+      // What the model has written stands nowhere yet.
       return null;
     }
     return {
@@ -119,8 +152,12 @@ export class Inspection implements vscode.Disposable {
     if (trace === null || this.inspected?.tracked.document !== document || this.inspected.tracked.edited) {
       return null;
     }
-    const offset = document.offsetAt(position) - this.inspected.tracked.start - this.inspected.skipped;
-    const index = trace.tokens.findIndex((token) => token.start <= offset && offset < token.end);
+    const { tracked, skipped, standing } = this.inspected;
+    const offset = document.offsetAt(position) - tracked.start;
+    if (offset >= standing) {
+      return null;
+    }
+    const index = trace.tokens.findIndex(({ start, end }) => start <= offset - skipped && offset - skipped < end);
     return index >= 0 ? index : null;
   }
 
@@ -133,23 +170,20 @@ export class Inspection implements vscode.Disposable {
   /** Inspects what is selected, or with nothing selected the text up to the caret. */
   async inspectSelection(editor: vscode.TextEditor): Promise<void> {
     const { document, selection } = editor;
-    await this.inspect(
-      document,
-      selection.isEmpty ? textUpTo(document, selection.active) : selection,
-      selection.isEmpty,
-    );
+    const upToCaret = selection.isEmpty;
+    await this.inspect(document, upToCaret ? textUpTo(document, selection.active) : selection, { upToCaret });
   }
 
   /** Inspects the text up to a caret together with what the model has suggested there. */
-  async inspectSuggestion(document: vscode.TextDocument, caret: vscode.Position, generated: string): Promise<void> {
-    await this.inspect(document, textUpTo(document, caret), true, generated);
+  async inspectSuggestion(document: vscode.TextDocument, caret: vscode.Position, suggested: string): Promise<void> {
+    await this.inspect(document, textUpTo(document, caret), { upToCaret: true, suggested });
   }
 
   /** Inspects the same passage again, as it stands now. */
   async inspectAgain(): Promise<void> {
     if (this.inspected !== null) {
-      const { tracked, upToCaret, generated } = this.inspected;
-      await this.inspect(tracked.document, tracked.range, upToCaret, generated);
+      const { tracked, upToCaret, suggested, branch } = this.inspected;
+      await this.inspect(tracked.document, tracked.range, { upToCaret, suggested, branch });
     }
   }
 
@@ -162,38 +196,67 @@ export class Inspection implements vscode.Disposable {
     try {
       const document = await vscode.workspace.openTextDocument(vscode.Uri.parse(origin.uri, true));
       const range = new vscode.Range(document.positionAt(origin.start), document.positionAt(origin.end));
-      await this.inspect(document, range, origin.upToCaret);
+      await this.inspect(document, range, origin);
     } catch (error) {
       this.log.info(`The passage inspected last cannot be shown again: ${HeadlightError.from(error).message}`);
     }
   }
 
-  /** Writes a text at the end of the passage and inspects both together. */
+  /** Shows how the passage goes on another way; with null the passage itself. */
+  async showBranch(path: BranchPath | null): Promise<void> {
+    const { inspected } = this;
+    if (inspected === null || inspected.root === null) {
+      return;
+    }
+    const branch = path === null ? null : { root: idsOf(inspected.root), path };
+    const next = { ...inspected, branch };
+    await this.run(inspected.tracked, next, (cancellation) => this.read(next, cancellation));
+  }
+
+  /** Writes a branch into the document, in the place of what it has instead, and inspects the passage as it then is. */
+  async insertBranch(path: BranchPath): Promise<void> {
+    await this.showBranch(path);
+    if (this.status.kind === 'ready' && this.inspected?.branch?.path === path) {
+      await this.insertAtEnd('');
+    }
+  }
+
+  /** Writes a text at the end of the passage, and what the model has written before it, and inspects all together. */
   async insertAtEnd(text: string): Promise<void> {
     if (this.inspected === null) {
       return;
     }
-    const { tracked, upToCaret, generated } = this.inspected;
+    const { tracked, upToCaret, written, standing, text: shown } = this.inspected;
     const { document } = tracked;
+    const name = path.basename(document.uri.path);
+    const replaced = written.length - standing;
+    if (tracked.edited && replaced > 0) {
+      void vscode.window.showWarningMessage(
+        `Headlight did not write to ${name}: the passage has changed since it was read; inspect it again.`,
+      );
+      return;
+    }
     const edit = new vscode.WorkspaceEdit();
-    const written = generated + text;
-    edit.insert(document.uri, document.positionAt(tracked.end), written);
+    const added = shown.slice(standing) + text;
+    const from = document.positionAt(tracked.end - replaced);
+    edit.replace(document.uri, new vscode.Range(from, document.positionAt(tracked.end)), added);
+    const { start, end: endBefore } = tracked;
     if (document.isClosed || !(await vscode.workspace.applyEdit(edit))) {
       void vscode.window.showWarningMessage(
-        `Headlight could not write to ${path.basename(document.uri.path)}: the document is closed or read-only.`,
+        `Headlight could not write to ${name}: the document is closed or read-only.`,
       );
       return;
     }
     // The document may turn line ends into its own, so the insertion's length is taken from the document.
-    const inserted = document.eol === vscode.EndOfLine.CRLF ? written.replace(/\r?\n/g, '\r\n') : written;
-    const end = document.positionAt(tracked.end + inserted.length);
-    const range = new vscode.Range(document.positionAt(tracked.start), end);
+    const inserted = document.eol === vscode.EndOfLine.CRLF ? added.replace(/\r?\n/g, '\r\n') : added;
+    const end = document.positionAt(endBefore - replaced + inserted.length);
+    const range = new vscode.Range(document.positionAt(start), end);
     const editor = vscode.window.visibleTextEditors.find((candidate) => candidate.document === document);
     if (editor !== undefined) {
       editor.selection = upToCaret ? new vscode.Selection(end, end) : new vscode.Selection(range.start, end);
       editor.revealRange(new vscode.Range(end, end));
     }
-    await this.inspect(document, range, upToCaret);
+    await this.inspect(document, range, { upToCaret });
   }
 
   dispose(): void {
@@ -204,20 +267,67 @@ export class Inspection implements vscode.Disposable {
     }
   }
 
-  private async inspect(
-    document: vscode.TextDocument,
-    range: vscode.Range,
-    upToCaret: boolean,
-    generated = '',
+  private async inspect(document: vscode.TextDocument, range: vscode.Range, manner: Manner): Promise<void> {
+    const { upToCaret, suggested = '', branch = null } = manner;
+    const tracked = new TrackedRange(document, range);
+    const nothing = {
+      tracked,
+      upToCaret,
+      suggested,
+      branch,
+      written: '',
+      text: '',
+      standing: 0,
+      skipped: 0,
+      root: null,
+    };
+    await this.run(tracked, nothing, async (cancellation) => {
+      refuseTooLong(tracked.end - tracked.start);
+      return this.read({ ...nothing, written: document.getText(range) }, cancellation);
+    });
+  }
+
+  /** Runs the model over a passage, or over the branch of it that is to be shown. */
+  private async read(inspected: Inspected, cancellation: vscode.CancellationToken): Promise<Shown> {
+    const { branch, root } = inspected;
+    if (branch !== null && root !== null) {
+      try {
+        const params = { traceId: root.id, ...branch.path };
+        return branched(inspected, branch, await this.engine.ask(BranchRequest, params, cancellation));
+      } catch (thrown) {
+        // The engine remembers the newest passages only.
+        if (HeadlightError.from(thrown).code !== 'trace-unknown') {
+          throw thrown;
+        }
+      }
+    }
+    const trace = await this.engine.trace(inspected.written + inspected.suggested, cancellation);
+    const anew = { ...inspected, root: trace };
+    return branch === null || !isOf(trace, branch)
+      ? unbranched(anew, trace)
+      : branched(
+          anew,
+          branch,
+          await this.engine.ask(BranchRequest, { traceId: trace.id, ...branch.path }, cancellation),
+        );
+  }
+
+  /**
+   * Shows what comes of some work, unless it is overtaken.
+   *
+   * @param failed what is inspected where nothing comes of it
+   */
+  private async run(
+    tracked: TrackedRange,
+    failed: Inspected,
+    work: (cancellation: vscode.CancellationToken) => Promise<Shown>,
   ): Promise<void> {
     this.current?.source.cancel();
-    const run = { source: new vscode.CancellationTokenSource(), tracked: new TrackedRange(document, range) };
+    const run = { source: new vscode.CancellationTokenSource(), tracked };
     this.current = run;
-    const { source, tracked } = run;
+    const { source } = run;
     const previous = this.status.kind === 'working' ? this.status.previous : this.trace;
     try {
-      refuseTooLong(tracked.end - tracked.start);
-      const text = document.getText(range) + generated;
       if (this.engine.loaded === null) {
         this.show({ kind: 'working', activity: 'loading-model', previous });
         await this.engine.load();
@@ -226,18 +336,17 @@ export class Inspection implements vscode.Disposable {
         return;
       }
       this.show({ kind: 'working', activity: 'running', previous });
-      const trace = await this.engine.trace(text, source.token);
+      const { inspected, trace } = await work(source.token);
       if (this.current === run) {
-        const skipped = trace.tokens[0].start;
-        this.inspected = { tracked, text: text.slice(skipped), skipped, upToCaret, generated };
-        this.show({ kind: 'ready', trace: countedFrom(skipped, trace) });
-        await this.rememberOrigin(tracked, upToCaret);
+        this.inspected = inspected;
+        this.show({ kind: 'ready', trace: countedFrom(inspected.skipped, trace) });
+        await this.rememberOrigin(inspected);
       }
     } catch (thrown) {
       if (this.current === run) {
         const { code, message } = HeadlightError.from(thrown);
         this.log.error(message);
-        this.inspected = { tracked, text: '', skipped: 0, upToCaret, generated };
+        this.inspected = failed;
         this.show({ kind: 'failed', code, message });
       }
     } finally {
@@ -257,21 +366,23 @@ export class Inspection implements vscode.Disposable {
     if (this.inspected === null) {
       return null;
     }
-    const { tracked, text, skipped, upToCaret, generated } = this.inspected;
+    const { tracked, text, standing, skipped, upToCaret, branch, root } = this.inspected;
     const { document, start, end, edited } = tracked;
     return {
       fileName: path.posix.basename(document.uri.path),
       firstLine: document.positionAt(start + skipped).line + 1,
       lastLine: document.positionAt(end).line + 1,
-      text,
+      text: text.slice(skipped),
       upToCaret,
-      generatedFrom: generated === '' || text === '' ? null : Math.max(0, text.length - generated.length),
+      generatedFrom: standing === text.length ? null : Math.max(0, standing - skipped),
+      root: branch === null ? null : root,
       edited: edited || document.isClosed,
     };
   }
 
-  private async rememberOrigin({ document, start, end }: TrackedRange, upToCaret: boolean): Promise<void> {
-    const origin: Origin = { uri: document.uri.toString(), start, end, upToCaret };
+  private async rememberOrigin({ tracked, upToCaret, suggested, branch }: Inspected): Promise<void> {
+    const { document, start, end } = tracked;
+    const origin: Origin = { uri: document.uri.toString(), start, end, upToCaret, suggested, branch };
     await this.memory.update(ORIGIN_KEY, origin);
   }
 
@@ -303,4 +414,35 @@ function countedFrom(skipped: number, trace: Trace): Trace {
   }
   const tokens = trace.tokens.map((token) => ({ ...token, start: token.start - skipped, end: token.end - skipped }));
   return { ...trace, tokens };
+}
+
+function unbranched(inspected: Inspected, trace: Trace): Shown {
+  const { written, suggested } = inspected;
+  const [text, standing, skipped] = [written + suggested, written.length, trace.tokens[0].start];
+  return { inspected: { ...inspected, branch: null, text, standing, skipped }, trace };
+}
+
+function branched(inspected: Inspected, branch: BranchOf, { trace, from, text: spelled }: Branch): Shown {
+  const { written, suggested } = inspected;
+  const text = (written + suggested).slice(0, from) + spelled;
+  const [standing, skipped] = [sharedLength(text, written), trace.tokens[0].start];
+  return { inspected: { ...inspected, branch, text, standing, skipped }, trace };
+}
+
+function idsOf({ tokens }: Trace): readonly number[] {
+  return tokens.map(({ id }) => id);
+}
+
+function isOf(root: Trace, { root: ids }: BranchOf): boolean {
+  return ids.length === root.tokens.length && root.tokens.every(({ id }, index) => id === ids[index]);
+}
+
+/** How much two texts have in common at their beginning, in UTF-16 code units and whole characters. */
+function sharedLength(one: string, other: string): number {
+  let shared = 0;
+  while (shared < one.length && shared < other.length && one[shared] === other[shared]) {
+    shared++;
+  }
+  const splitsPair = /[\ud800-\udbff]$/.test(one.slice(0, shared)) && shared < one.length;
+  return splitsPair ? shared - 1 : shared;
 }

@@ -14,10 +14,12 @@ import {
   CopyNotification,
   FollowNotification,
   HoverTokenNotification,
+  InsertBranchNotification,
   InsertNotification,
   PanelReadyNotification,
   RevealTokenNotification,
   SamplerNotification,
+  ShowBranchNotification,
   SnapshotNotification,
 } from '../protocol/panel';
 import { overPort } from '../protocol/port';
@@ -127,6 +129,8 @@ export class Panel implements vscode.Disposable {
     connection.onNotification(SamplerNotification, ({ sampler }) => {
       this.inspection.sampler = sampler;
     });
+    connection.onNotification(ShowBranchNotification, ({ path }) => void this.inspection.showBranch(path));
+    connection.onNotification(InsertBranchNotification, ({ path }) => void this.inspection.insertBranch(path));
     connection.onNotification(InsertNotification, ({ text }) => void this.inspection.insertAtEnd(text));
     connection.onNotification(
       CommandNotification,

@@ -1,5 +1,5 @@
 import type { CancellationToken, MessageConnection, RequestType } from 'vscode-jsonrpc';
-import { ContinuationRequest } from '../protocol/continuation';
+import { BranchRequest, ContinuationRequest } from '../protocol/continuation';
 import {
   CandidatesRequest,
   DescribeModelRequest,
@@ -103,6 +103,7 @@ export function serve(connection: MessageConnection): void {
     (await tokenizerOf(directory)).splitRange(text, wanted),
   );
   answer(TraceRequest, ({ text }, cancellation) => inTurn(cancellation, () => loaded().trace(text, cancellation)));
+  answer(BranchRequest, (params, cancellation) => inTurn(cancellation, () => loaded().branch(params, cancellation)));
   answer(HeadOverviewRequest, (params, cancellation) => loaded().headOverview(params, cancellation));
   answer(HeadMatrixRequest, (params) => loaded().headMatrix(params));
   answer(CandidatesRequest, (params) => loaded().candidates(params));

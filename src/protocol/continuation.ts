@@ -1,7 +1,7 @@
 import { RequestType } from 'vscode-jsonrpc';
 import type { OfTrace } from './engine';
 import type { LensToken } from './stages';
-import type { SamplerSettings } from './trace';
+import type { SamplerSettings, Trace } from './trace';
 
 /** Writes on behind the tokens of a passage, or behind some of them and others that were chosen. */
 export interface ContinuationParams extends OfTrace {
@@ -57,3 +57,26 @@ export interface Continuation {
 
 /** Answered for the traces that were handed out lately, also for those whose tensors are gone. */
 export const ContinuationRequest = new RequestType<ContinuationParams, Continuation, unknown>('trace/continuation');
+
+/** Another way that a passage could have gone on from one of its tokens. */
+export interface BranchPath {
+  /** So many of the passage's tokens are kept, from the first on; at least 1. */
+  readonly keep: number;
+  /** Ids of the tokens behind those; at least one. */
+  readonly behind: readonly number[];
+}
+
+export type BranchParams = OfTrace & BranchPath;
+
+/** A passage that has gone another way, read by the model token for token as it was chosen. */
+export interface Branch {
+  /** Its offsets count from where those of the passage's trace do. */
+  readonly trace: Trace;
+  /** Where the passage's text ends that is kept, and the branch's own begins. */
+  readonly from: number;
+  /** What the tokens behind the kept ones spell. */
+  readonly text: string;
+}
+
+/** Makes the trace of a branch. Answered for the traces that were handed out lately, as a `ContinuationRequest` is. */
+export const BranchRequest = new RequestType<BranchParams, Branch, unknown>('trace/branch');

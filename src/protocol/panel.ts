@@ -1,4 +1,5 @@
 import { NotificationType } from 'vscode-jsonrpc';
+import type { BranchPath } from './continuation';
 import type { FailureCode } from './errors';
 import type { DeviceStatus, ModelSummary } from './model';
 import type { SamplerSettings, Trace } from './trace';
@@ -30,10 +31,12 @@ export interface Passage {
   /** True where nothing was selected, so that the text up to the caret was taken. */
   readonly upToCaret: boolean;
   /**
-   * Where in `text` what the model has suggested begins, which does not stand in the document; null where all of it does.
+   * Where in `text` what the model has written begins, which does not stand in the document; null where all of it does.
    * In UTF-16 code units.
    */
   readonly generatedFrom: number | null;
+  /** The trace of the passage itself, where a branch of it is shown; null where no branch is. */
+  readonly root: Trace | null;
   /** True where the document has changed since. */
   readonly edited: boolean;
 }
@@ -59,6 +62,10 @@ export const HoverTokenNotification = new NotificationType<{ readonly index: num
 export const FollowNotification = new NotificationType<{ readonly following: boolean }>('panel/follow');
 /** Panel → editor: the sampler was changed in the panel; it is kept for the window. */
 export const SamplerNotification = new NotificationType<{ readonly sampler: SamplerSettings }>('panel/sampler');
+/** Panel → editor: show this branch of the passage, or with null the passage itself. */
+export const ShowBranchNotification = new NotificationType<{ readonly path: BranchPath | null }>('panel/showBranch');
+/** Panel → editor: write this branch of the passage into the document, in the place of what stands there. */
+export const InsertBranchNotification = new NotificationType<{ readonly path: BranchPath }>('panel/insertBranch');
 /** Panel → editor: put this text at the end of the inspected passage. */
 export const InsertNotification = new NotificationType<{ readonly text: string }>('panel/insert');
 /** Panel → editor: run one of the extension's commands. */

@@ -1,4 +1,4 @@
-import type { Continuation, ContinuationParams } from '../../protocol/continuation';
+import type { Branch, BranchParams, Continuation, ContinuationParams } from '../../protocol/continuation';
 import type { CandidatesParams, HeadMatrixParams, HeadOverviewParams, LoadProgress } from '../../protocol/engine';
 import { HeadlightError } from '../../protocol/errors';
 import type { DeviceChoice, LoadedModel, ModelReport } from '../../protocol/model';
@@ -22,15 +22,15 @@ import { RememberingModel, type Turn } from '../suggest/remembering-model';
 import { Suggester } from '../suggest/suggester';
 import { type Cancellation, pauseUnlessCancelled } from './cancellation';
 import { earlierOccurrences, headStatistics } from './head-statistics';
-import { passageOfIds, type TokenizedPassage, tokenizePassage } from './passage';
+import { branchPassage, passageOfIds, type TokenizedPassage, tokenizePassage } from './passage';
 import { group, poolWeights } from './pool';
 import { scoreTokens } from './score';
 import { type StagedTrace, Stages } from './stages';
 
 /** The panel shows one trace and may still ask about the one it is replacing. */
 const KEPT_TRACES = 2;
-/** Their ids alone are small, and one goes back to the passage that others branch from. */
-const KEPT_PASSAGES = 100;
+/** Without their tensors: one goes back to the passage that others branch from. */
+const KEPT_PASSAGES = 8;
 /** [T, T] each: the head on the screen, the one before it, and a few neighbours. */
 const KEPT_HEADS = 6;
 
@@ -66,8 +66,8 @@ interface KeptTrace extends StagedTrace {
 /** A model that passages are run through, and the traces of the newest of them. */
 export class Inspector {
   private readonly kept = new Map<number, KeptTrace>();
-  /** By trace id: [T] each. */
-  private readonly passages = new Map<number, Uint32Array>();
+  /** By trace id, those used last at the end. */
+  private readonly passages = new Map<number, TokenizedPassage>();
   /** Counts from the time of opening, so that a restarted engine does not hand out the ids of its predecessor. */
   private nextTraceId = Date.now();
   /** What happens between a text and its next token. */
@@ -234,10 +234,19 @@ export class Inspector {
   continuation(params: ContinuationParams, turn: Turn, cancellation?: Cancellation): Promise<Continuation> {
     const { model, tokenizer } = this;
     const { contextLength } = this.loaded.model;
-    const ids = this.passageOf(params.traceId);
-    within('token', params.keep - 1, ids.length);
-    const kept = [...ids.subarray(0, params.keep)];
+    const { tokens } = this.passageOf(params.traceId);
+    within('token', params.keep - 1, tokens.length);
+    const kept = tokens.slice(0, params.keep).map(({ id }) => id);
     return continueFrom(kept, params, { model, tokenizer, contextLength }, turn, cancellation);
+  }
+
+  /** @throws HeadlightError `argument-invalid`, `cancelled`, `trace-unknown` */
+  async branch({ traceId, keep, behind }: BranchParams, cancellation?: Cancellation): Promise<Branch> {
+    const root = this.passageOf(traceId);
+    within('token', keep - 1, root.tokens.length);
+    const { contextLength } = this.loaded.model;
+    const { passage, from, text } = branchPassage(root, keep, behind, this.tokenizer, contextLength);
+    return { trace: await this.run(passage, 0, cancellation), from, text };
   }
 
   async dispose(): Promise<void> {
@@ -246,10 +255,11 @@ export class Inspector {
   }
 
   private async run(
-    { tokens, truncation, wholeText }: TokenizedPassage,
+    passage: TokenizedPassage,
     tokenizeMs: number,
     cancellation: Cancellation | undefined,
   ): Promise<Trace> {
+    const { tokens, truncation, wholeText } = passage;
     await pauseUnlessCancelled(cancellation);
     const ids = Uint32Array.from(tokens, (token) => token.id);
     const started = performance.now();
@@ -286,14 +296,14 @@ export class Inspector {
       overview: null,
       weights: (layer, head) => this.headWeights(kept, this.attentionOf(kept), layer, head),
     };
-    this.keep(kept);
+    this.keep(kept, passage);
     return trace;
   }
 
-  private keep(kept: KeptTrace): void {
+  private keep(kept: KeptTrace, passage: TokenizedPassage): void {
     this.kept.set(kept.trace.id, kept);
     dropOldest(this.kept, KEPT_TRACES);
-    this.passages.set(kept.trace.id, kept.ids);
+    this.passages.set(kept.trace.id, passage);
     dropOldest(this.passages, KEPT_PASSAGES);
   }
 
@@ -301,9 +311,11 @@ export class Inspector {
     return known(this.kept.get(traceId));
   }
 
-  /** [T] */
-  private passageOf(traceId: number): Uint32Array {
-    return known(this.passages.get(traceId));
+  private passageOf(traceId: number): TokenizedPassage {
+    const passage = known(this.passages.get(traceId));
+    this.passages.delete(traceId);
+    this.passages.set(traceId, passage);
+    return passage;
   }
 
   private attentionOf({ attention, trace }: KeptTrace): AttentionReplay {

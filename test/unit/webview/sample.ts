@@ -54,6 +54,7 @@ export function sampleSnapshot(status: PanelSnapshot['status']): PanelSnapshot {
       text: 'a'.repeat(20),
       upToCaret: false,
       generatedFrom: null,
+      root: null,
       edited: false,
     },
     status,
