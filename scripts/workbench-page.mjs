@@ -40,6 +40,7 @@ const CALM_SETTINGS = {
  * @property {boolean} [trusted] Every workspace is trusted; true unless told.
  * @property {Record<string, unknown>} [settings] The user's.
  * @property {string | null} [extension] Folder of the extension under test, the project's by default; null loads none.
+ * @property {string[]} [beside] Folders of more extensions.
  * @property {Record<string, string>} [env] For the server and the extension host.
  * @property {(folder: string) => void} [fill] Puts more into the workspace before it is opened.
  * @property {{ width: number, height: number }} [viewport]
@@ -67,6 +68,7 @@ export async function openWorkbench({
   trusted = true,
   settings = {},
   extension = root,
+  beside = [],
   env,
   fill = () => {},
   viewport = { width: 1600, height: 1000 },
@@ -102,7 +104,7 @@ export async function openWorkbench({
     const { testsEnded } = await listenToTests(page, server, log);
     if (extension) {
       await page.addInitScript(loadExtension, {
-        extensions: [remote(server.port, extension)],
+        extensions: [extension, ...beside].map((each) => remote(server.port, each)),
         ...(tests ? { extensionTestsPath: remote(server.port, tests) } : {}),
       });
     }
