@@ -104,9 +104,9 @@ def own_numbers(folder):
     return {"logits": logits[0].astype(np.float32), "attention": stacked}
 
 
-def headlight(folder, tensors):
-    ids = ",".join(map(str, IDS))
-    command = ["node", str(ROOT / "dist/engine/cli.mjs"), "--model", str(folder), "--ids", ids, "--json", "--tensors", str(tensors)]
+def headlight(folder, tensors, ids=IDS):
+    command = ["node", str(ROOT / "dist/engine/cli.mjs"), "--model", str(folder), "--ids", ",".join(map(str, ids))]
+    command += ["--json", "--tensors", str(tensors)]
     result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     if result.returncode != 0:
         raise RuntimeError(result.stderr.strip())
