@@ -1,12 +1,12 @@
-import { type OpenedOperator, openOperator } from './fused-attention';
+import { attentionParts } from './attention-parts';
 import { type Graph, type GraphNode, subgraphs } from './graph';
 import { label, type Topology } from './topology';
 
 /** One layer's attention, as a part of the graph: tensors by name, nodes in the order they run. */
 export interface AttentionSite {
-  /** The product of queries and keys: MatMul, FusedMatMul or Einsum; or the operator that does it all. */
+  /** The product of queries and keys: MatMul, FusedMatMul or Einsum. */
   readonly scoreNode: GraphNode;
-  /** First operand of the product; for a MatMul [1, H, T, d]. An operator may take queries, keys and values in one. */
+  /** First operand of the product; for a MatMul [1, H, T, d]. */
   readonly queries: string;
   /**
    * Second operand of the product, as it reads it: [1, H, d, T] for a MatMul, [1, H, T, d] where the product transposes it
@@ -24,8 +24,6 @@ export interface AttentionSite {
   readonly values: string;
   /** The product of weights and values. */
   readonly contextNode: GraphNode;
-  /** How an operator that does it all is made to hand out `weights`; null for one that is made of parts. */
-  readonly opened: OpenedOperator | null;
 }
 
 /** What a site's weights are computed from: names of tensors, each once. */
@@ -36,9 +34,7 @@ export function inputsOf({ queries, keysTransposed, sideInputs }: AttentionSite)
 /** What computes a layer's attention. */
 export type LayerAttention =
   | { readonly kind: 'decomposed'; readonly site: AttentionSite }
-  /** One operator does it all, and can be made to hand out its weights. */
-  | { readonly kind: 'operator'; readonly site: AttentionSite }
-  /** One operator does it all, and keeps its weights to itself. */
+  /** One operator does it all, and could not be written as its parts. */
   | { readonly kind: 'fused'; readonly node: GraphNode; readonly why: string }
   /** A softmax between two products whose parts are not those of an attention. */
   | { readonly kind: 'unclear'; readonly node: GraphNode; readonly why: string };
@@ -124,7 +120,8 @@ export function findAttention(topology: Topology): readonly LayerAttention[] {
   const layers: LayerAttention[] = [];
   for (const node of topology.order) {
     if (FUSED[node.domain]?.has(node.opType)) {
-      layers.push(operatorAttention(topology, node));
+      const parts = attentionParts(topology, node);
+      layers.push({ kind: 'fused', node, why: 'why' in parts ? parts.why : 'was not taken apart' });
     } else if (node.opType === 'Softmax' && node.domain === '') {
       const found = attentionAround(topology, node);
       if (found !== null) {
@@ -229,28 +226,6 @@ function attentionAround(topology: Topology, softmaxNode: GraphNode): LayerAtten
       weights,
       values,
       contextNode,
-      opened: null,
-    },
-  };
-}
-
-function operatorAttention({ model }: Topology, node: GraphNode): LayerAttention {
-  const opened = openOperator(model, node);
-  if ('why' in opened) {
-    return { kind: 'fused', node, why: opened.why };
-  }
-  const [queries, keysTransposed = '', values = ''] = node.inputs;
-  const sideInputs = new Set(node.inputs.slice(2).filter((name) => name !== ''));
-  return {
-    kind: 'operator',
-    site: {
-      scoreNode: node,
-      ...{ queries, keysTransposed, values, opened },
-      chain: [],
-      sideInputs: [...sideInputs],
-      softmaxNode: node,
-      weights: opened.weights,
-      contextNode: node,
     },
   };
 }

@@ -1,5 +1,6 @@
 import { type GraphNode, subgraphs } from './graph';
 import type { RowSelection } from './instrument';
+import type { PartsModel } from './parts-model';
 import type { ResidualStream } from './residual-stream';
 import type { Signature } from './signature';
 import type { Topology } from './topology';
@@ -51,12 +52,18 @@ export function findCacheSites(topology: Topology, { inputs }: Signature): reado
  * The place behind which a graph can go on with some of its tokens alone: after the last block nothing looks at another
  * token any more. Null where that place was not found.
  */
-export function findRowSelection(topology: Topology, stream: ResidualStream): RowSelection | null {
-  const tensor = stream.found ? stream.tensors.at(-1)! : '';
+export function findRowSelection(
+  topology: Topology,
+  { handedOut }: PartsModel,
+  stream: ResidualStream,
+): RowSelection | null {
+  const last = stream.found ? stream.tensors.at(-1)! : '';
+  const [norm] = handedOut.get(last) ?? [topology.producer(last)];
+  // A norm that adds to the stream itself is the last that reads it: what can be cut to some rows is its result.
+  const tensor = topology.consumers(last).length === 0 ? (norm?.outputs[0] ?? '') : last;
   const consumers = topology.consumers(tensor);
   const isOutput = topology.model.graph.outputs.some(({ name }) => name === tensor);
-  const isReplaced = (node: GraphNode) => stream.found && (stream.replace?.has(node) ?? false);
-  return consumers.length === 0 || isOutput || consumers.some((node) => subgraphs(node).length > 0 || isReplaced(node))
+  return consumers.length === 0 || isOutput || consumers.some((node) => subgraphs(node).length > 0)
     ? null
     : { tensor, consumers };
 }

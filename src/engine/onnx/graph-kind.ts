@@ -1,6 +1,6 @@
 import { HeadlightError } from '../../protocol/errors';
 import { findAttention } from './attention';
-import type { Topology } from './topology';
+import { label, type Topology } from './topology';
 
 const ENCODER_INPUT = /^encoder_(hidden_states?|outputs?)$/i;
 const TOKENS_INPUT = /input_?ids?$/i;
@@ -29,6 +29,22 @@ export function refuseOtherKinds(topology: Topology): void {
       'graph-unsupported',
       `${file.path} gives "${hidden}" and no logits: it is an encoder of ${self} self-attentions, or a decoder that was ` +
         'exported without its language-model head; choose a decoder with its head.',
+    );
+  }
+}
+
+/**
+ * @throws HeadlightError `graph-unsupported` for an operator on which ONNX Runtime 1.30 ends its process instead of
+ * throwing: com.microsoft.Attention without its bias, on the processor
+ */
+export function refuseWhatCrashes({ model: { file, graph } }: Topology): void {
+  const fatal = graph.nodes.find(
+    ({ domain, opType, inputs }) => domain === 'com.microsoft' && opType === 'Attention' && !inputs[2],
+  );
+  if (fatal !== undefined) {
+    throw new HeadlightError(
+      'graph-unsupported',
+      `${file.path} has ${label(fatal)} without a bias, on which ONNX Runtime crashes; export the model without fused attention.`,
     );
   }
 }

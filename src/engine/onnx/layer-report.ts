@@ -1,13 +1,15 @@
 import type { LayerReport } from '../../protocol/model';
 import type { GraphAnalysis } from './analysis';
-import type { AttentionSite, LayerAttention } from './attention';
+import { type AttentionSite, entryNode, type LayerAttention } from './attention';
+import { isPartOf } from './attention-parts';
 import type { GraphNode } from './graph';
 
 /** What the analysis found, for people; how each layer's attention is recomputed is known to who runs it. */
-export function reportLayers({ layers, stream }: GraphAnalysis): readonly Omit<LayerReport, 'recomputed'>[] {
+export function reportLayers({ layers, parts, stream }: GraphAnalysis): readonly Omit<LayerReport, 'recomputed'>[] {
   const residuals = stream.found ? stream.tensors : [];
+  const operators = [...parts.operators.values()];
   return layers.map((layer, index) => ({
-    ...attentionReport(layer),
+    ...attentionReport(layer, operators.find((operator) => isPartOf(operator, entryNode(layer).outputs[0])) ?? null),
     residualBefore: residuals[index] ?? null,
     residualAfter: residuals[index + 1] ?? null,
   }));
@@ -15,12 +17,10 @@ export function reportLayers({ layers, stream }: GraphAnalysis): readonly Omit<L
 
 type AttentionReport = Omit<LayerReport, 'recomputed' | 'residualBefore' | 'residualAfter'>;
 
-function attentionReport(layer: LayerAttention): AttentionReport {
+function attentionReport(layer: LayerAttention, operator: GraphNode | null): AttentionReport {
   switch (layer.kind) {
     case 'decomposed':
-      return partsReport(layer.site);
-    case 'operator':
-      return operatorReport(layer.site);
+      return partsReport(layer.site, operator);
     case 'fused':
       return { ...NOTHING, form: operatorName(layer.node), problem: `it ${layer.why}` };
     case 'unclear':
@@ -33,12 +33,13 @@ const NOTHING: AttentionReport = {
   ...{ scores: null, maskedScores: null, weights: null },
 };
 
-function partsReport(site: AttentionSite): AttentionReport {
+function partsReport(site: AttentionSite, operator: GraphNode | null): AttentionReport {
   const { scoreNode, chain, softmaxNode, contextNode, queries, keysTransposed, values, weights } = site;
   // Shapes and masks that are computed on the way are no steps of the scores.
   const steps = chain.filter(({ inputs }) => inputs.some((input) => isOnScores(site, input)));
+  const form = [scoreNode, ...steps, contextNode].map(({ opType }) => opType).join(' → ');
   return {
-    form: [scoreNode, ...steps, contextNode].map(({ opType }) => opType).join(' → '),
+    form: `${operator === null ? '' : `${operatorName(operator)}: `}${form}`,
     problem: null,
     ...{ queries, keys: keysTransposed, values, weights },
     scores: scoreNode.outputs[0],
@@ -48,18 +49,6 @@ function partsReport(site: AttentionSite): AttentionReport {
 
 function isOnScores({ scoreNode, chain }: AttentionSite, tensor: string): boolean {
   return [scoreNode, ...chain].some(({ outputs }) => outputs[0] === tensor);
-}
-
-function operatorReport({ scoreNode, queries, keysTransposed, values, weights }: AttentionSite): AttentionReport {
-  const isSeparate = keysTransposed !== '' && scoreNode.opType !== 'Attention';
-  return {
-    ...NOTHING,
-    form: operatorName(scoreNode),
-    queries: queries || null,
-    keys: isSeparate || scoreNode.domain === '' ? keysTransposed : null,
-    values: isSeparate || scoreNode.domain === '' ? values || null : null,
-    weights,
-  };
 }
 
 function operatorName({ domain, opType }: GraphNode): string {

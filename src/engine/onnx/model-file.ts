@@ -20,7 +20,7 @@ const LARGEST_READ = 256 * 1024 * 1024;
 const RECORD_LIMIT = 1_000_000;
 const TEXT_LIMIT = 64 * 1024 * 1024;
 
-/** A `.onnx` file opened for reading by ranges, so that its weights need not be read at all. */
+/** A `.onnx` file opened for reading by ranges, so that its weights need not be read at all; or one written in memory. */
 export class ModelFile {
   private readonly window = Buffer.allocUnsafe(WINDOW_BYTES);
   private windowStart = 0;
@@ -34,8 +34,13 @@ export class ModelFile {
     /** Where the bytes are, symbolic links followed: a download cache keeps models behind links. */
     readonly realPath: string,
     readonly size: number,
-    private readonly descriptor: number,
+    private readonly source: number | Buffer,
   ) {}
+
+  /** What was written in the place of another file: paths, and with them the files of weights, are those of the other. */
+  static inMemory(bytes: Uint8Array, { path, realPath }: Pick<ModelFile, 'path' | 'realPath'>): ModelFile {
+    return new ModelFile(path, realPath, bytes.length, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+  }
 
   /** @throws HeadlightError `model-missing` where there is no such file, or none that can be read */
   static open(file: string): ModelFile {
@@ -60,8 +65,15 @@ export class ModelFile {
     return path.dirname(this.realPath);
   }
 
+  /** Whether its bytes are in no file. */
+  get isInMemory(): boolean {
+    return typeof this.source !== 'number';
+  }
+
   close(): void {
-    closeSync(this.descriptor);
+    if (typeof this.source === 'number') {
+      closeSync(this.source);
+    }
   }
 
   byte(position: number): number {
@@ -122,7 +134,10 @@ export class ModelFile {
 
   private readInto(bytes: Buffer, offset: number): void {
     for (let done = 0; done < bytes.length; ) {
-      const count = readSync(this.descriptor, bytes, done, bytes.length - done, offset + done);
+      const count =
+        typeof this.source === 'number'
+          ? readSync(this.source, bytes, done, bytes.length - done, offset + done)
+          : this.source.copy(bytes, done, offset + done);
       if (count === 0) {
         throw this.invalid(`ends at byte ${offset + done}, in the middle of a record`);
       }

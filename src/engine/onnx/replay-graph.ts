@@ -58,7 +58,7 @@ const HEADWISE = new Set([
  * @param typeOf the type of the site's queries, keys and side inputs
  */
 export function buildReplayGraph(model: Model, site: AttentionSite, typeOf: (tensor: string) => DataType): ReplayGraph {
-  const { scoreNode, chain, opened, weights } = site;
+  const { scoreNode, chain, weights } = site;
   const names = new Map<string, string>([['', '']]);
   const rename = (tensor: string): string => {
     const known = names.get(tensor);
@@ -74,7 +74,7 @@ export function buildReplayGraph(model: Model, site: AttentionSite, typeOf: (ten
     ...{ opType: node.opType, domain: node.domain, inputs: node.inputs, outputs: node.outputs },
     encodedAttributes: [...node.attributes.values()].map(({ record }) => model.file.read(record)),
   });
-  const nodes = (opened?.nodes ?? [scoreNode, ...chain].map(copied)).map((node) => ({
+  const nodes = [scoreNode, ...chain].map(copied).map((node) => ({
     ...node,
     name: '',
     inputs: node.inputs.map(rename),
@@ -93,7 +93,7 @@ export function buildReplayGraph(model: Model, site: AttentionSite, typeOf: (ten
     bytes,
     inputs,
     output: rename(weights),
-    headwise: opened === null && isHeadwiseSite(site),
+    headwise: isHeadwiseSite(site),
   };
 }
 

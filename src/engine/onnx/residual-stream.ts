@@ -1,5 +1,4 @@
-import type { NodeContent } from './build';
-import type { GraphNode, Model } from './graph';
+import type { GraphNode } from './graph';
 import type { Topology } from './topology';
 
 /** The residual stream, as names of tensors [1, T, D]; or in a sentence why it was not found. */
@@ -8,18 +7,12 @@ export type ResidualStream =
       readonly found: true;
       /** Layers + 1: the sum of the embeddings, then the stream after each block, the last before the final norm. */
       readonly tensors: readonly string[];
-      /** Nodes that hand out one of them only if they are written so. */
-      readonly replace?: ReadonlyMap<GraphNode, readonly NodeContent[]>;
     }
   | { readonly found: false; readonly why: string };
 
 /** Where a path of data ends: a shape says nothing about the numbers. */
 const NO_FLOW = new Set(['Shape', 'Size', 'ConstantOfShape', 'IsNaN', 'IsInf']);
 const EMBEDDING = new Set(['Gather', 'GatherBlockQuantized']);
-/** Norms that add what is new to the stream first, in the same operator. */
-const SKIP_NORMS = new Set(['SkipLayerNormalization', 'SkipSimplifiedLayerNormalization']);
-/** Their output with that sum. */
-const SKIP_SUM = 3;
 /** What leaves the numbers on the stream as they are. */
 const PASSES_ON = new Set(['Cast', 'Dropout', 'Identity']);
 
@@ -65,14 +58,7 @@ export function findResidualStream(
     }
     tensors.push(stream);
   }
-  const last = sums.at(-1)!;
-  const end = sumOf(last);
-  if (end !== '') {
-    return { found: true, tensors: [...tensors, end] };
-  }
-  const named = `${last.outputs[0]}/headlight_stream`;
-  const replace = new Map([[last, [withSum(topology.model, last, named)]]]);
-  return { found: true, tensors: [...tensors, named], replace };
+  return { found: true, tensors: [...tensors, sums.at(-1)!.outputs[0]] };
 }
 
 /** The look-ups of the tokens' rows in a table of weights. */
@@ -91,26 +77,10 @@ function embeddingNodes(topology: Topology, tokens: string): readonly GraphNode[
   return found;
 }
 
-/** The sum that a node gives; '' for a norm that keeps it to itself. */
-function sumOf({ opType, outputs }: GraphNode): string {
-  return SKIP_NORMS.has(opType) ? (outputs[SKIP_SUM] ?? '') : outputs[0];
-}
-
-/** The same norm, handing out the sum that it norms. */
-function withSum({ file }: Model, node: GraphNode, sum: string): NodeContent {
-  const { opType, domain, name, inputs, outputs, attributes } = node;
-  return {
-    ...{ opType, domain, name, inputs },
-    outputs: [outputs[0], '', '', sum],
-    encodedAttributes: [...attributes.values()].map(({ record }) => file.read(record)),
-  };
-}
-
 /** Both of what it adds come from the embeddings: not a bias, not an embedding of positions. */
 function isResidualSum(tree: DominatorTree, { opType, domain, inputs }: GraphNode): boolean {
   const isSum = (opType === 'Add' || opType === 'Sum') && domain === '' && inputs.length >= 2;
-  const added = SKIP_NORMS.has(opType) ? inputs.slice(0, 2) : isSum ? inputs : [];
-  return added.length > 0 && added.every((input) => tree.flowsInto(input));
+  return isSum && inputs.every((input) => tree.flowsInto(input));
 }
 
 /** Whether a tensor is one of these sums, in another shape at most. */

@@ -29,7 +29,7 @@ export class WeightFiles {
       case 'records':
         return null;
       case 'raw':
-        return data.range.length < SMALLEST_EXTERNAL
+        return data.range.length < SMALLEST_EXTERNAL || this.file.isInMemory
           ? null
           : { location: path.basename(this.file.realPath), ...data.range };
       case 'external': {
@@ -53,7 +53,8 @@ export class WeightFiles {
     if (known !== undefined) {
       return known;
     }
-    const named = path.join(path.dirname(this.file.path), location);
+    // What was written in memory names files as they are found behind links.
+    const named = path.join(this.file.isInMemory ? this.file.folder : path.dirname(this.file.path), location);
     let real: string;
     let size: number;
     try {

@@ -1,20 +1,18 @@
-import type { InferenceSession, Tensor } from 'onnxruntime-node';
+import type { Tensor } from 'onnxruntime-node';
 import { HeadlightError } from '../../protocol/errors';
 import type { DecoderConfig } from '../model/config';
 import type { GraphAnalysis } from '../onnx/analysis';
 import { type AttentionSite, entryNode } from '../onnx/attention';
 import type { DataType } from '../onnx/data-type';
-import { readModel } from '../onnx/graph';
 import { findLayerParts, type LayerParts, type Neurons } from '../onnx/layer-parts';
-import { ModelFile } from '../onnx/model-file';
+import type { PartsModel } from '../onnx/parts-model';
 import { isHeadwiseSite } from '../onnx/replay-graph';
 import { scorePath } from '../onnx/score-path';
 import type { Signature } from '../onnx/signature';
-import { sliceModel } from '../onnx/slice';
-import { Topology } from '../onnx/topology';
 import { findUnembedding, type Unembedding } from '../onnx/unembedding';
 import { buildFeeds, type Feeds } from './feeds';
-import { firstLine, openSliceSession, type Runtime } from './providers';
+import { firstLine, type Runtime } from './providers';
+import { cutSlice, type OpenedSlice } from './slices';
 import { dataTypeOf, floatData, tensorOfFloats } from './tensors';
 
 /** What a run leaves behind for the stages. */
@@ -34,12 +32,16 @@ export interface AnatomyPlan {
   readonly unembedding: Unembedding | null;
 }
 
-export function planAnatomy({ topology, layers, stream, signature: { logits } }: GraphAnalysis): AnatomyPlan {
+/** @param isTrusted whether the model's operators were proved to be what their parts are */
+export function planAnatomy(
+  { parts: { topology }, layers, stream, signature: { logits } }: GraphAnalysis,
+  isTrusted: boolean,
+): AnatomyPlan {
   const tensors = stream.found ? stream.tensors : [];
   return {
-    sites: layers.map((layer) => (layer.kind === 'decomposed' ? layer.site : null)),
+    sites: layers.map((layer) => ('site' in layer && isTrusted ? layer.site : null)),
     parts: layers.map((layer, index) =>
-      stream.found ? findLayerParts(topology, tensors[index], tensors[index + 1], entryNode(layer)) : null,
+      stream.found && isTrusted ? findLayerParts(topology, tensors[index], tensors[index + 1], entryNode(layer)) : null,
     ),
     unembedding: stream.found ? findUnembedding(topology, tensors.at(-1)!, logits) : null,
   };
@@ -92,14 +94,11 @@ export interface NeuronTensors {
 export interface AnatomyOptions {
   readonly runtime: Runtime;
   readonly graphFile: string;
+  /** What the parts are cut out of. */
+  readonly open: PartsModel['open'];
   readonly config: DecoderConfig;
   readonly signature: Signature;
   readonly plan: AnatomyPlan;
-}
-
-interface OpenedSlice {
-  readonly session: InferenceSession;
-  readonly ownInputs: readonly string[];
 }
 
 /** Below every score that has any weight left after the softmax in single precision: e^−104 is 0. */
@@ -321,21 +320,10 @@ export class Anatomy {
       return known;
     }
     const types = new Map<string, DataType>([...from].map(([name, tensor]) => [name, dataTypeOf(tensor)]));
-    const opening = this.cut(types, to);
+    const opening = cutSlice(this.options.open, { from: types, to });
     this.slices.set(key, opening);
     opening.catch(() => this.slices.delete(key));
     return opening;
-  }
-
-  private async cut(from: ReadonlyMap<string, DataType>, to: readonly string[]): Promise<OpenedSlice> {
-    const { graphFile } = this.options;
-    const file = ModelFile.open(graphFile);
-    try {
-      const slice = sliceModel(new Topology(readModel(file)), { from, to });
-      return { session: await openSliceSession(slice, graphFile), ownInputs: slice.ownInputs };
-    } finally {
-      file.close();
-    }
   }
 
   private async run(

@@ -3,6 +3,7 @@ import { HeadlightError } from '../../protocol/errors';
 import { type AttentionSite, inputsOf } from '../onnx/attention';
 import { rawByteLength } from '../onnx/data-type';
 import { type InstrumentedModel, instrument } from '../onnx/instrument';
+import { exportedSources, isExported, type PartsModel } from '../onnx/parts-model';
 import { buildReplayGraph } from '../onnx/replay-graph';
 import { readTensorBytes } from '../onnx/tensor';
 import type { Topology } from '../onnx/topology';
@@ -16,6 +17,8 @@ export interface AttentionPlan {
   readonly layers: readonly LayerPlan[];
   /** What a run has to fetch for it. */
   readonly fetch: readonly string[];
+  /** Which of the graph's own inputs it needs. */
+  readonly given: readonly string[];
   /** What it needs besides, the same for every run. */
   readonly constants: ReadonlyMap<string, Tensor>;
   readonly sessions: readonly InferenceSession[];
@@ -25,7 +28,10 @@ export interface AttentionPlan {
 
 export interface AttentionPlanOptions {
   readonly runtime: Runtime;
-  readonly topology: Topology;
+  /** Of the graph as it was exported, which is what runs. */
+  readonly exported: Topology;
+  /** What the sites were found in. */
+  readonly parts: PartsModel;
   readonly sites: readonly AttentionSite[];
   readonly heads: number;
   /** A short passage to prove the replay on. */
@@ -38,8 +44,9 @@ const TOLERANCE: Readonly<Record<string, number>> = { float16: 5e-3 };
 const DEFAULT_TOLERANCE = 1e-5;
 /** Constants up to this size are read from the file once instead of being fetched at every run. */
 const LARGEST_CONSTANT = 64 * 1024;
-/** As much for operators that do it all: their tables of rotations, and projections where they project themselves. */
-const LARGEST_OF_OPERATOR = 64 * 1024 * 1024;
+/** How far an operator's parts may be from the operator, as a part of the largest number that it gives. */
+const OPERATOR_TOLERANCE: Readonly<Record<string, number>> = { float16: 2e-2 };
+const DEFAULT_OPERATOR_TOLERANCE = 1e-3;
 
 /**
  * Prepares each layer's replay and proves it: a short passage is run through the graph with the real weights exposed, and
@@ -49,28 +56,46 @@ const LARGEST_OF_OPERATOR = 64 * 1024 * 1024;
  * @throws HeadlightError `graph-unsupported` where the graph's weights are not [H, T, T]
  */
 export async function planAttention(options: AttentionPlanOptions): Promise<AttentionPlan> {
-  const { runtime, topology, sites, heads, probe, probeLength } = options;
+  const { runtime, exported, parts, sites, heads, probe, probeLength } = options;
+  const { topology } = parts;
   const constants = readConstants(runtime, topology, sites);
-  const needed = new Set(sites.flatMap(inputsOf));
+  const isGiven = (name: string) => constants.has(name) || isExported(exported, name);
+  const sources = new Map(
+    sites.map((site) => [
+      site,
+      exportedSources(
+        parts,
+        exported,
+        inputsOf(site).filter((name) => !isGiven(name)),
+      ),
+    ]),
+  );
+  const needed = new Set(sites.flatMap((site) => [...inputsOf(site), ...sources.get(site)!]));
   const computed = [...needed].filter((name) => !constants.has(name) && !(name in probe));
-  const run = await runPart(topology, sites, computed, probe);
+  const outputs = [...parts.operators.keys()];
+  const run = await runPart(weightsModel(topology, sites, [...computed, ...outputs]), topology, probe);
+  await checkOperators(options, run);
   const kept = new Map([...constants, ...Object.entries(probe), ...Object.entries(run)]);
   checkWeights(sites, run, heads, probeLength);
   const sessions = new Map<string, InferenceSession>();
   const layers: LayerPlan[] = [];
   for (const site of sites) {
     const weights = run[site.weights];
-    const tooLarge = site.opened
-      ? inputsOf(site).some((name) => name in run && topology.isConstant(name))
-      : isTooLarge(site, sites, run, weights);
-    const plan = tooLarge ? null : await proven(options, site, kept, weights, sessions);
-    layers.push(plan ?? { kind: 'rerun', site });
+    const keptOfSite = Object.fromEntries(Object.entries(run).filter(([name]) => isGiven(name)));
+    const plan = isTooLarge(site, sites, keptOfSite, weights)
+      ? null
+      : await proven(options, site, kept, weights, sessions);
+    const made = inputsOf(site).filter((name) => !isGiven(name));
+    const from = new Map(sources.get(site)!.map((name) => [name, dataTypeOf(kept.get(name)!)]));
+    const prepared = made.length === 0 ? null : { open: parts.open, from, to: made };
+    layers.push(plan === null ? { kind: 'rerun', site } : { ...plan, prepared });
   }
   const replayed = layers.flatMap(({ kind, site }) => (kind === 'replay' ? [site] : []));
-  const used = new Set(replayed.flatMap(inputsOf));
+  const used = new Set(replayed.flatMap((site) => [...inputsOf(site).filter(isGiven), ...sources.get(site)!]));
   return {
     layers,
     fetch: computed.filter((name) => used.has(name)),
+    given: [...used].filter((name) => name in probe),
     constants: new Map([...constants].filter(([name]) => used.has(name))),
     sessions: [...sessions.values()],
     looksAhead: sites.some(({ weights }) => looksAhead(floatData(run[weights]), probeLength)),
@@ -100,41 +125,51 @@ function looksAhead(weights: Float32Array, length: number): boolean {
   return weights.some((weight, cell) => cell % length > Math.floor(cell / length) % length && weight > 1e-6);
 }
 
-/**
- * The part of the graph that gives the sites' weights and these tensors, as its only outputs. Operators that do a layer's
- * whole attention are opened in it.
- */
+/** Whether the operators that were taken apart are what was written in their place: on the probe both have to agree. */
+async function checkOperators(
+  { exported, parts: { operators }, probe }: AttentionPlanOptions,
+  inParts: Readonly<Record<string, Tensor>>,
+): Promise<void> {
+  if (operators.size === 0) {
+    return;
+  }
+  const names = [...operators.keys()];
+  const part = instrument(exported.model, { expose: names, keep: exported.ancestors(names) });
+  const run = await runPart(part, exported, probe);
+  for (const [name, { domain, opType }] of operators) {
+    const [theirs, ours] = [floatData(run[name]), floatData(inParts[name])];
+    const largest = theirs.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    const tolerance = OPERATOR_TOLERANCE[run[name].type] ?? DEFAULT_OPERATOR_TOLERANCE;
+    if (!agree(ours, theirs, tolerance * Math.max(largest, 1e-3))) {
+      throw new HeadlightError(
+        'graph-unsupported',
+        `Layer ${names.indexOf(name)} computes its attention inside one operator, ${domain || 'ai.onnx'}.${opType}, in a way that ` +
+          'Headlight does not know: its parts, computed one by one, give something else; a model exported without fused ' +
+          'attention shows it.',
+      );
+    }
+  }
+}
+
+/** The part of the graph that gives the sites' weights and these tensors, as its only outputs. */
 export function weightsModel(
   topology: Topology,
   sites: readonly AttentionSite[],
   tensors: readonly string[],
 ): InstrumentedModel {
-  const opened = sites.filter((site) => site.opened !== null);
-  const whole = sites.filter((site) => site.opened === null);
-  return instrument(topology.model, {
-    expose: [...tensors, ...sites.map(({ weights }) => weights)],
-    keep: topology.ancestors([
-      ...tensors,
-      ...whole.map(({ weights }) => weights),
-      ...opened.flatMap(({ scoreNode }) => scoreNode.outputs),
-    ]),
-    replace: new Map(opened.map(({ scoreNode, opened }) => [scoreNode, opened!.nodes])),
-  });
+  const names = [...tensors, ...sites.map(({ weights }) => weights)];
+  return instrument(topology.model, { expose: names, keep: topology.ancestors(names) });
 }
 
-/** Runs only the part of the graph that these tensors need. */
+/** Runs a part of a graph for all that it gives. */
 async function runPart(
-  topology: Topology,
-  sites: readonly AttentionSite[],
-  tensors: readonly string[],
+  part: InstrumentedModel,
+  { model }: Topology,
   feeds: Feeds,
-): Promise<Record<string, Tensor>> {
-  const { model } = topology;
-  const part = weightsModel(topology, sites, tensors);
-  const exposed = [...new Set([...tensors, ...sites.map(({ weights }) => weights)])];
+): Promise<Readonly<Record<string, Tensor>>> {
   const session = await openPlainSession(part, model.file.path);
   try {
-    return { ...(await session.run(feeds, exposed)) };
+    return await session.run(feeds);
   } catch (cause) {
     throw new HeadlightError('graph-unsupported', `The graph does not hand out its attention (${firstLine(cause)}).`, {
       cause,
@@ -150,11 +185,9 @@ function readConstants(
   sites: readonly AttentionSite[],
 ): ReadonlyMap<string, Tensor> {
   const constants = new Map<string, Tensor>();
-  const opened = new Set(sites.filter((site) => site.opened !== null).flatMap(inputsOf));
   for (const name of new Set(sites.flatMap(inputsOf))) {
     const stored = topology.storedConstant(name);
-    const largest = opened.has(name) ? LARGEST_OF_OPERATOR : LARGEST_CONSTANT;
-    if (stored !== null && (rawByteLength(stored.dataType, stored.dims) ?? Infinity) <= largest) {
+    if (stored !== null && (rawByteLength(stored.dataType, stored.dims) ?? Infinity) <= LARGEST_CONSTANT) {
       const bytes = readTensorBytes(topology.model.file, stored);
       const tensor = bytes && tensorOfBytes(runtime, stored.dataType, stored.dims, bytes);
       if (tensor) {
@@ -179,14 +212,16 @@ function isTooLarge(
   return bytes >= byteLengthOf(weights);
 }
 
+type ProvenReplay = Omit<LayerPlan & { readonly kind: 'replay' }, 'prepared'>;
+
 /** The layer's replay, if it gives the graph's own weights. Sites of the same structure share a session. */
 async function proven(
-  { runtime, topology, heads, probeLength }: AttentionPlanOptions,
+  { runtime, parts: { topology }, heads, probeLength }: AttentionPlanOptions,
   site: AttentionSite,
   kept: ReadonlyMap<string, Tensor>,
   weights: Tensor,
   sessions: Map<string, InferenceSession>,
-): Promise<LayerPlan | null> {
+): Promise<ProvenReplay | null> {
   const { model } = topology;
   const typeOf = (name: string) => dataTypeOf(kept.get(name)!);
   const graph = buildReplayGraph(model, site, typeOf);

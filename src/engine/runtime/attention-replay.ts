@@ -1,8 +1,11 @@
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { HeadlightError } from '../../protocol/errors';
 import type { AttentionSite } from '../onnx/attention';
+import type { DataType } from '../onnx/data-type';
+import type { PartsModel } from '../onnx/parts-model';
 import type { ReplayGraph } from '../onnx/replay-graph';
 import { firstLine, type Runtime } from './providers';
+import { cutSlice, type OpenedSlice } from './slices';
 import { byteLengthOf, floatData } from './tensors';
 
 /**
@@ -29,9 +32,47 @@ export type LayerPlan =
       readonly site: AttentionSite;
       readonly graph: ReplayGraph;
       readonly session: InferenceSession;
+      /** Null where all that the replay reads is kept as it is. */
+      readonly prepared: Preparation | null;
     }
   /** By running the whole graph once more. */
   | { readonly kind: 'rerun'; readonly site: AttentionSite };
+
+/** What is computed first where one operator does a layer's whole attention: queries and keys as the scores need them. */
+export interface Preparation {
+  readonly open: PartsModel['open'];
+  /** What is kept of the run, with its types. */
+  readonly from: ReadonlyMap<string, DataType>;
+  readonly to: readonly string[];
+}
+
+/** The preparations of a model's layers, each opened when it is first asked for. */
+export class Preparations {
+  private readonly opened = new Map<Preparation, Promise<OpenedSlice>>();
+
+  /** The kept tensors, and those that were prepared from them. */
+  async run(preparation: Preparation, kept: ReadonlyMap<string, Tensor>): Promise<ReadonlyMap<string, Tensor>> {
+    const { open, from, to } = preparation;
+    const opening = this.opened.get(preparation) ?? cutSlice(open, { from, to });
+    this.opened.set(preparation, opening);
+    opening.catch(() => this.opened.delete(preparation));
+    const { session } = await opening;
+    const feeds = Object.fromEntries([...from.keys()].map((name) => [name, kept.get(name)!]));
+    const results = await session.run(feeds, [...to]).catch(notRecomputed);
+    return new Map([...kept, ...Object.entries(results)]);
+  }
+
+  async dispose(): Promise<void> {
+    const opened = await Promise.allSettled(this.opened.values());
+    this.opened.clear();
+    await Promise.all(opened.map((slice) => (slice.status === 'fulfilled' ? slice.value.session.release() : null)));
+  }
+}
+
+function notRecomputed(cause: unknown): never {
+  const why = `The attention of this passage cannot be recomputed (${firstLine(cause)}); inspect it again.`;
+  throw new HeadlightError('internal', why, { cause });
+}
 
 /** Runs a layer's own nodes on kept tensors. */
 export class LayerReplay {
@@ -64,10 +105,7 @@ export class LayerReplay {
 
   private async run(tensorOf: (name: string) => Tensor): Promise<Float32Array> {
     const feeds = Object.fromEntries([...this.graph.inputs].map(([name, input]) => [input, tensorOf(name)]));
-    const results = await this.session.run(feeds).catch((cause) => {
-      const why = `The attention of this passage cannot be recomputed (${firstLine(cause)}); inspect it again.`;
-      throw new HeadlightError('internal', why, { cause });
-    });
+    const results = await this.session.run(feeds).catch(notRecomputed);
     return floatData(results[this.graph.output]);
   }
 
@@ -102,11 +140,14 @@ export interface ReplaySources {
   readonly length: number;
   /** By the tensor's name in the model's graph. */
   readonly kept: ReadonlyMap<string, Tensor>;
+  readonly preparations: Preparations;
   /** [H, T, T] of a layer by another run of the model. */
   readonly rerun: (site: AttentionSite) => Promise<Float32Array>;
 }
 
-export function createAttentionReplay({ runtime, plans, heads, length, kept, rerun }: ReplaySources): AttentionReplay {
+export function createAttentionReplay(sources: ReplaySources): AttentionReplay {
+  const { runtime, plans, heads, length, kept, preparations, rerun } = sources;
+  let newestPrepared: { readonly layer: number; readonly tensors: ReadonlyMap<string, Tensor> } | null = null;
   let newest: { readonly layer: number; readonly weights: Float32Array } | null = null;
   const planOf = (layer: number): LayerPlan => {
     const plan = plans[layer];
@@ -117,9 +158,18 @@ export function createAttentionReplay({ runtime, plans, heads, length, kept, rer
   };
   const replayOf = (plan: LayerPlan & { kind: 'replay' }) =>
     new LayerReplay(runtime, plan.site, plan.graph, plan.session, heads);
+  const tensorsOf = async (layer: number, { prepared }: LayerPlan & { kind: 'replay' }) => {
+    if (prepared === null) {
+      return kept;
+    }
+    if (newestPrepared?.layer !== layer) {
+      newestPrepared = { layer, tensors: await preparations.run(prepared, kept) };
+    }
+    return newestPrepared.tensors;
+  };
   const wholeLayer = async (layer: number): Promise<Float32Array> => {
     const plan = planOf(layer);
-    return plan.kind === 'replay' ? replayOf(plan).layer(kept) : rerun(plan.site);
+    return plan.kind === 'replay' ? replayOf(plan).layer(await tensorsOf(layer, plan)) : rerun(plan.site);
   };
   return {
     layers: plans.length,
@@ -132,7 +182,7 @@ export function createAttentionReplay({ runtime, plans, heads, length, kept, rer
         throw new HeadlightError('argument-invalid', `There is no head ${head}; each layer has ${heads}.`);
       }
       const plan = planOf(layer);
-      const alone = plan.kind === 'replay' ? await replayOf(plan).head(kept, head) : null;
+      const alone = plan.kind === 'replay' ? await replayOf(plan).head(await tensorsOf(layer, plan), head) : null;
       if (alone !== null) {
         return alone;
       }

@@ -4,7 +4,7 @@ import { HeadlightError } from '../../protocol/errors';
 import type { DeviceChoice, DeviceStatus, LayerReport, ModelReport } from '../../protocol/model';
 import type { DecoderConfig } from '../model/config';
 import { analyzeGraph, type GraphAnalysis } from '../onnx/analysis';
-import { type AttentionSite, inputsOf } from '../onnx/attention';
+import type { AttentionSite } from '../onnx/attention';
 import { type CacheSite, findCacheSites, findRowSelection } from '../onnx/cache-sites';
 import { readModel } from '../onnx/graph';
 import { type InstrumentedModel, instrument } from '../onnx/instrument';
@@ -15,7 +15,7 @@ import type { ResidualStream } from '../onnx/residual-stream';
 import type { Signature } from '../onnx/signature';
 import { Anatomy, planAnatomy } from './anatomy';
 import { type AttentionPlan, planAttention, weightsModel } from './attention-plan';
-import { type AttentionReplay, createAttentionReplay, shareEqual } from './attention-replay';
+import { type AttentionReplay, createAttentionReplay, Preparations, shareEqual } from './attention-replay';
 import { Decoding, rowsFeed } from './decoding';
 import { buildFeeds, type Feeds } from './feeds';
 import { firstLine, loadRuntime, openSession, type Runtime } from './providers';
@@ -83,6 +83,7 @@ const PROBE_LENGTH = 10;
 
 /** A loaded model. */
 export class Decoder {
+  private readonly preparations = new Preparations();
   private rerunSession: Promise<InferenceSession> | null = null;
   private openedDecoding: Promise<Decoding> | null = null;
 
@@ -117,9 +118,9 @@ export class Decoder {
       const cacheSites = findCacheSites(analysis.topology, signature);
       const fresh = cacheSites?.flatMap((site) => site.fresh ?? []) ?? [];
       const expose = [...(plan?.fetch ?? []), ...(stream.found ? stream.tensors : []), ...fresh];
-      const select = findRowSelection(analysis.topology, stream);
+      const select = findRowSelection(analysis.topology, analysis.parts, stream);
       const opened = await openSession(
-        instrument(model, { expose, select, ...(stream.found && stream.replace ? { replace: stream.replace } : {}) }),
+        instrument(model, { expose, select, replace: handingOut(analysis, expose) }),
         device,
         graphFile,
       ).catch(async (error) => {
@@ -140,8 +141,11 @@ export class Decoder {
         attention,
         cacheSites,
         hasRows: select !== null,
-        rerunModel: rerun.length === 0 ? null : weightsModel(analysis.topology, rerun, []),
-        anatomy: new Anatomy({ runtime, graphFile, config, signature, plan: planAnatomy(analysis) }),
+        rerunModel: rerun.length === 0 ? null : weightsModel(analysis.parts.topology, rerun, []),
+        anatomy: new Anatomy({
+          ...{ runtime, graphFile, open: analysis.parts.open, config, signature },
+          plan: planAnatomy(analysis, plan !== null || analysis.parts.operators.size === 0),
+        }),
       });
       await decoder.forward(probeIds(config)).catch(async (error) => {
         await decoder.dispose();
@@ -244,6 +248,7 @@ export class Decoder {
     const rerun = await this.rerunSession?.catch(() => null);
     const replays = 'unavailable' in attention ? [] : attention.sessions;
     await this.parts.anatomy.dispose();
+    await this.preparations.dispose();
     await releaseAll([session, ...replays, ...(rerun ? [rerun] : [])]);
   }
 
@@ -255,23 +260,21 @@ export class Decoder {
   ): AttentionReplay {
     const { runtime, config } = this.parts;
     const sites = plan.layers.flatMap(({ kind, site }) => (kind === 'replay' ? [site] : []));
-    const inputs = new Set(sites.flatMap(inputsOf));
-    const sideInputs = new Set(sites.flatMap((site) => site.sideInputs));
     const kept = new Map(plan.constants);
     for (const name of plan.fetch) {
       kept.set(name, results[name]);
     }
-    for (const name of inputs) {
-      if (name in feeds) {
-        kept.set(name, feeds[name]);
-      }
+    for (const name of plan.given) {
+      kept.set(name, feeds[name]);
     }
+    const sideInputs = new Set(sites.flatMap((site) => site.sideInputs.filter((name) => kept.has(name))));
     return createAttentionReplay({
       runtime,
       plans: plan.layers,
       heads: config.heads,
       length: ids.length,
       kept: shareEqual(kept, sideInputs),
+      preparations: this.preparations,
       rerun: (site) => this.rerun(site, ids),
     });
   }
@@ -293,7 +296,7 @@ function probeIds({ contextLength, vocabSize }: DecoderConfig): Uint32Array {
 
 async function planUnlessUnavailable(
   runtime: Runtime,
-  { topology, signature, attention: sites }: GraphAnalysis,
+  { topology: exported, parts, signature, attention: sites }: GraphAnalysis,
   config: DecoderConfig,
 ): Promise<AttentionPlan | { readonly unavailable: string }> {
   if ('unavailable' in sites) {
@@ -303,7 +306,7 @@ async function planUnlessUnavailable(
   const probe = buildFeeds(runtime, signature, config, ids);
   const { heads } = config;
   try {
-    return await planAttention({ runtime, topology, sites, heads, probe, probeLength: ids.length });
+    return await planAttention({ runtime, exported, parts, sites, heads, probe, probeLength: ids.length });
   } catch (error) {
     if (!(error instanceof HeadlightError) || error.code === 'runtime-unavailable') {
       throw error;
@@ -311,6 +314,12 @@ async function planUnlessUnavailable(
     // A model that cannot be run at all says so when it is opened as a whole.
     return { unavailable: error.message };
   }
+}
+
+/** The nodes that hand out some of these tensors only if they are written so. */
+function handingOut({ parts: { handedOut } }: GraphAnalysis, tensors: readonly string[]) {
+  const written = tensors.flatMap((name) => (handedOut.has(name) ? [handedOut.get(name)!] : []));
+  return new Map(written.map(([node, content]) => [node, [content]]));
 }
 
 async function releaseAll(sessions: readonly InferenceSession[]): Promise<void> {

@@ -43,7 +43,7 @@ export interface DecoderShape {
   readonly positionIds?: boolean;
   /** A mixture of two feed-forwards, weighed by a softmax that is no attention. */
   readonly router?: boolean;
-  /** One node of onnxruntime for the whole attention; closed where it hands out its scores in a form of its own. */
+  /** One node of onnxruntime for the whole attention; closed where its softmax leaves a part of the weight to nothing. */
   readonly fusedAttention?: 'open' | 'closed';
 }
 
@@ -396,11 +396,11 @@ class DecoderBuilder {
     const [output] = b.ops(
       'GroupQueryAttention',
       [queries, keys, values, '', '', this.vector(last), b.op('Cast', [this.keyLength], { to: DataType.Int32 })],
-      shape.fusedAttention === 'closed' ? 4 : 3,
+      3,
       {
         num_heads: shape.heads,
         kv_num_heads: this.kvHeads,
-        ...(shape.fusedAttention === 'closed' ? { qk_output: 1 } : {}),
+        ...(shape.fusedAttention === 'closed' ? { smooth_softmax: 1 } : {}),
       },
       'com.microsoft',
     );
