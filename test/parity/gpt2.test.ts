@@ -9,8 +9,6 @@ import { type Gpt2Run, ReferenceGpt2 } from './reference-gpt2';
 
 const MODEL = path.join(root, 'models', 'headlight-small');
 const TOLERANCE = 1e-4;
-/** Float32 has seven digits: a residual stream in the hundreds cannot be known to 1e-4. 64 units in its last place are allowed. */
-const RELATIVE_TOLERANCE = 64 * 2 ** -23;
 
 const TEXTS = {
   prose: 'The lighthouse keeper climbed the stairs, as he had done every evening for thirty years.\n\nThat night, the',
@@ -30,23 +28,21 @@ async function readNpy(file: string): Promise<{ shape: number[]; numbers: Float3
   };
 }
 
-function assertClose(what: string, actual: Float32Array, expected: readonly Float64Array[]): void {
-  assert.equal(
-    actual.length,
-    expected.reduce((total, { length }) => total + length, 0),
-    what,
-  );
-  let at = 0;
-  let largest = 0;
-  let magnitude = 0;
-  for (const part of expected) {
-    for (const value of part) {
-      largest = Math.max(largest, Math.abs(actual[at++] - value));
-      magnitude = Math.max(magnitude, Math.abs(value));
-    }
-  }
-  const tolerance = Math.max(TOLERANCE, RELATIVE_TOLERANCE * magnitude);
-  assert.ok(largest <= tolerance, `${what} up to ${magnitude} differ by up to ${largest}, more than ${tolerance}`);
+/** The largest difference of two tensors. */
+function distance(what: string, actual: ArrayLike<number>, expected: Float64Array): number {
+  assert.equal(actual.length, expected.length, what);
+  return expected.reduce((largest, value, at) => Math.max(largest, Math.abs(actual[at] - value)), 0);
+}
+
+function assertClose(what: string, actual: Float32Array, expected: Float64Array, tolerance = TOLERANCE): void {
+  const apart = distance(what, actual, expected);
+  assert.ok(apart <= tolerance, `${what} differ by up to ${apart}, more than ${tolerance}`);
+}
+
+/** The parts of a tensor along its first axis. */
+function parts(numbers: Float32Array, count: number): readonly Float32Array[] {
+  const length = numbers.length / count;
+  return Array.from({ length: count }, (_, at) => numbers.subarray(at * length, (at + 1) * length));
 }
 
 describe('parity with a plain GPT-2 in float64', () => {
@@ -71,20 +67,31 @@ describe('parity with a plain GPT-2 in float64', () => {
       ]);
       assert.equal(code, 0, stderr);
       const { model, tokens }: JsonReport = JSON.parse(stdout);
-      const expected: Gpt2Run = reference.run(tokens.map(({ id }) => id));
+      const ids = tokens.map(({ id }) => id);
+      const expected: Gpt2Run = reference.run(ids);
       const length = tokens.length;
 
       const logits = await readNpy(path.join(folder, 'logits.npy'));
       assert.deepEqual(logits.shape, [length, model.vocabSize]);
-      assertClose('logits', logits.numbers, [expected.logits]);
+      assertClose('logits', logits.numbers, expected.logits);
 
       const attention = await readNpy(path.join(folder, 'attention.npy'));
       assert.deepEqual(attention.shape, [model.layers, model.heads, length, length]);
-      assertClose('attention weights', attention.numbers, expected.attention);
+      parts(attention.numbers, model.layers).forEach((weights, layer) => {
+        assertClose(`attention weights of layer ${layer}`, weights, expected.attention[layer]);
+      });
 
       const hidden = await readNpy(path.join(folder, 'hidden.npy'));
       assert.deepEqual(hidden.shape, [model.layers + 1, length, model.hiddenSize]);
-      assertClose('hidden states', hidden.numbers, expected.hiddenStates);
+      const rounded = reference.inFloat32().blocks(ids);
+      parts(hidden.numbers, model.layers + 1).forEach((state, index) => {
+        const what = `hidden states ${index}`;
+        // A residual stream may be too large for float32 to hold it to 1e-4. Where the same equations in plain float32
+        // miss that, the engine may be as far off as twice theirs: both round, to either side.
+        const inherent = distance(what, rounded.hiddenStates[index], expected.hiddenStates[index]);
+        const tolerance = inherent <= TOLERANCE ? TOLERANCE : 2 * inherent;
+        assertClose(what, state, expected.hiddenStates[index], tolerance);
+      });
     }).timeout(120_000);
   }
 });

@@ -46,14 +46,20 @@ export interface Gpt2Part {
   readonly value: number;
 }
 
+/** Rounds the result of one operation to a precision. */
+type Rounding = (value: number) => number;
+
+const toFloat64: Rounding = (value) => value;
+
 /**
  * GPT-2, written down plainly to compare with: no runtime, no shared code with the engine's way to these numbers, float64
- * throughout.
+ * throughout. `inFloat32` shows what that precision can hold.
  */
 export class ReferenceGpt2 {
   private constructor(
     private readonly config: Gpt2Config,
     private readonly weights: GraphWeights,
+    private readonly round: Rounding,
   ) {}
 
   /** Reads a model folder with config.json and model.onnx. */
@@ -62,10 +68,22 @@ export class ReferenceGpt2 {
     if (config.activation_function !== 'gelu_new') {
       throw new Error(`the reference knows the tanh GELU (gelu_new), not ${config.activation_function}`);
     }
-    return new ReferenceGpt2(config, GraphWeights.open(path.join(directory, 'model.onnx')));
+    return new ReferenceGpt2(config, GraphWeights.open(path.join(directory, 'model.onnx')), toFloat64);
+  }
+
+  /** The same weights and equations, rounded to float32 after every operation. */
+  inFloat32(): ReferenceGpt2 {
+    return new ReferenceGpt2(this.config, this.weights, Math.fround);
   }
 
   run(ids: readonly number[]): Gpt2Run {
+    const blocks = this.blocks(ids);
+    return { logits: this.unembed(blocks.hiddenStates[blocks.layers.length]), ...blocks };
+  }
+
+  /** A run without the logits, which take most of its time. */
+  blocks(ids: readonly number[]): Omit<Gpt2Run, 'logits'> {
+    const { round } = this;
     const { n_layer, n_embd: width } = this.config;
     const length = ids.length;
     const tokenEmbedding = this.weights.get('wte.weight');
@@ -73,7 +91,7 @@ export class ReferenceGpt2 {
     let stream = new Float64Array(length * width);
     for (let t = 0; t < length; t++) {
       for (let d = 0; d < width; d++) {
-        stream[t * width + d] = tokenEmbedding[ids[t] * width + d] + positionEmbedding[t * width + d];
+        stream[t * width + d] = round(tokenEmbedding[ids[t] * width + d] + positionEmbedding[t * width + d]);
       }
     }
     const hiddenStates = [stream];
@@ -83,16 +101,16 @@ export class ReferenceGpt2 {
       const name = (part: string) => `h.${layer}.${part}`;
       const { mixed, weights, scores, joint } = this.attend(this.norm(stream, name('ln_1')), layer, length);
       const attentionAdded = this.linear(mixed, name('attn.c_proj'), width, width);
-      const attended = add(stream, attentionAdded);
+      const attended = this.add(stream, attentionAdded);
       const projected = this.linear(this.norm(attended, name('ln_2')), name('mlp.c_fc'), width, 4 * width);
-      const neurons = projected.map(gelu);
+      const neurons = projected.map((x) => round(gelu(x)));
       const feedForwardAdded = this.linear(neurons, name('mlp.c_proj'), 4 * width, width);
-      stream = add(attended, feedForwardAdded);
+      stream = this.add(attended, feedForwardAdded);
       hiddenStates.push(stream);
       attention.push(weights);
       layers.push({ scores, joint, mixed, attentionAdded, feedForwardAdded, projected, neurons });
     }
-    return { logits: this.unembed(stream), attention, hiddenStates, layers };
+    return { attention, hiddenStates, layers };
   }
 
   /** The logits [rows, V] that rows of the stream [rows, D] would have as the last ones. */
@@ -156,6 +174,7 @@ export class ReferenceGpt2 {
 
   /** Causal attention of every head: the mixed values [T, D], the weights and the scores [H, T, T], and what they are of. */
   private attend(normed: Float64Array, layer: number, length: number) {
+    const { round } = this;
     const { n_head: heads, n_embd: width } = this.config;
     const headDim = width / heads;
     // One row of three times the width: queries, keys, values, each head after head.
@@ -172,18 +191,20 @@ export class ReferenceGpt2 {
         for (let k = 0; k < length; k++) {
           let dot = 0;
           for (let i = 0; i < headDim; i++) {
-            dot += query(q, h, i) * key(k, h, i);
+            dot = round(dot + query(q, h, i) * key(k, h, i));
           }
-          everyScore[(h * length + q) * length + k] = dot / Math.sqrt(headDim);
+          const score = round(dot / Math.sqrt(headDim));
+          everyScore[(h * length + q) * length + k] = score;
           if (k <= q) {
-            scores.push(dot / Math.sqrt(headDim));
+            scores.push(score);
           }
         }
-        const row = softmax(scores);
+        const row = softmax(scores).map(round);
         for (let k = 0; k <= q; k++) {
           weights[(h * length + q) * length + k] = row[k];
           for (let i = 0; i < headDim; i++) {
-            mixed[q * width + h * headDim + i] += row[k] * value(k, h, i);
+            const at = q * width + h * headDim + i;
+            mixed[at] = round(mixed[at] + row[k] * value(k, h, i));
           }
         }
       }
@@ -193,6 +214,7 @@ export class ReferenceGpt2 {
 
   /** [rows, from] → [rows, to], with a weight [from, to] and a bias [to]. */
   private linear(rows: Float64Array, name: string, from: number, to: number): Float64Array {
+    const { round } = this;
     const weight = this.weights.get(`${name}.weight`);
     const bias = this.weights.get(`${name}.bias`);
     const count = rows.length / from;
@@ -202,7 +224,7 @@ export class ReferenceGpt2 {
       for (let i = 0; i < from; i++) {
         const factor = rows[row * from + i];
         for (let j = 0; j < to; j++) {
-          result[row * to + j] += factor * weight[i * to + j];
+          result[row * to + j] = round(result[row * to + j] + factor * weight[i * to + j]);
         }
       }
     }
@@ -219,10 +241,15 @@ export class ReferenceGpt2 {
       const mean = row.reduce((sum, x) => sum + x, 0) / width;
       const variance = row.reduce((sum, x) => sum + (x - mean) ** 2, 0) / width;
       for (let d = 0; d < width; d++) {
-        result[start + d] = ((row[d] - mean) / Math.sqrt(variance + layer_norm_epsilon)) * scale[d] + bias[d];
+        const normed = ((row[d] - mean) / Math.sqrt(variance + layer_norm_epsilon)) * scale[d] + bias[d];
+        result[start + d] = this.round(normed);
       }
     }
     return result;
+  }
+
+  private add(a: Float64Array, b: Float64Array): Float64Array<ArrayBuffer> {
+    return Float64Array.from(a, (x, i) => this.round(x + b[i]));
   }
 }
 
@@ -236,8 +263,4 @@ function softmax(scores: readonly number[]): number[] {
   const weights = scores.map((score) => Math.exp(score - largest));
   const sum = weights.reduce((total, weight) => total + weight, 0);
   return weights.map((weight) => weight / sum);
-}
-
-function add(a: Float64Array, b: Float64Array): Float64Array<ArrayBuffer> {
-  return Float64Array.from(a, (x, i) => x + b[i]);
 }
