@@ -6,6 +6,7 @@ import {
   HeadOverviewRequest,
 } from '../src/protocol/engine';
 import { HeadlightError } from '../src/protocol/errors';
+import { HeadScoresRequest } from '../src/protocol/heads';
 import type { Trace } from '../src/protocol/trace';
 import { MatrixMemory } from './matrix-memory';
 import { isWhole, lengthOf } from './render/token-window';
@@ -21,6 +22,7 @@ import {
   type Question,
   rowOfQuery,
   sameHead,
+  scoresOfHeads,
   shownHead,
   traceOf,
 } from './state';
@@ -92,6 +94,7 @@ export class Questions {
     }
     if (trace.attention.available) {
       this.#askOverview(trace);
+      this.#askHeadScores(state, trace);
       this.#askMatrix(state, trace);
       // A matrix that is here already has just become part of the state.
       this.#askRows(this.store.state, trace);
@@ -109,6 +112,18 @@ export class Questions {
   #askOverview(trace: Trace): void {
     const params = { traceId: trace.id, resolution: THUMBNAIL_RESOLUTION };
     this.#ask('overview', HeadOverviewRequest, params, (value) => this.store.takeOverview(trace, value));
+  }
+
+  /** After the thumbnails, which are waited for: the first time the model is run for it. */
+  #askHeadScores(state: PanelState, trace: Trace): void {
+    const { collapsed } = state.view;
+    const wanted = !collapsed.includes('attention') || !collapsed.includes('heads');
+    if (wanted && scoresOfHeads(state) === null && answerFor(state.overview, trace) !== null) {
+      const { directory } = trace.model;
+      this.#ask('headScores', HeadScoresRequest, { traceId: trace.id }, (value) =>
+        this.store.update({ headScores: { directory, value } }),
+      );
+    }
   }
 
   #askMatrix(state: PanelState, trace: Trace): void {

@@ -1,4 +1,5 @@
 import type { HeadlightError } from '../src/protocol/errors';
+import type { HeadScores } from '../src/protocol/heads';
 import type { PanelSnapshot, Passage } from '../src/protocol/panel';
 import type { AttentionStep } from '../src/protocol/stages';
 import type { CandidateList, HeadMatrix, HeadOverview, SamplerSettings, Trace } from '../src/protocol/trace';
@@ -15,6 +16,7 @@ export type SectionName =
   | 'merges'
   | 'attention'
   | 'row'
+  | 'heads'
   | 'next'
   | 'choosing'
   | 'layers'
@@ -58,7 +60,7 @@ const FIRST_VIEW: ViewState = {
   step: 'weights',
   hideSink: false,
   // What the panel is opened for stands open; the rest of the journey is a press away.
-  collapsed: ['merges', 'row', 'choosing', 'attribution', 'stream', 'neurons', 'training'],
+  collapsed: ['merges', 'row', 'heads', 'choosing', 'attribution', 'stream', 'neurons', 'training'],
   head: null,
   pinned: null,
   window: null,
@@ -80,7 +82,7 @@ export interface HeadRow extends HeadRef {
 }
 
 /** What the panel asks the engine for. */
-export type Question = 'overview' | 'matrix' | 'rows' | 'candidates';
+export type Question = 'overview' | 'headScores' | 'matrix' | 'rows' | 'candidates';
 
 /** All that the panel knows. */
 export interface PanelState {
@@ -103,6 +105,8 @@ export interface PanelState {
   /** Rows and columns that the matrix can show; 0 until it was laid out. */
   readonly resolution: number;
   readonly overview: Answered<HeadOverview> | null;
+  /** Of the model named; those on random tokens are the same for every passage. */
+  readonly headScores: { readonly directory: string; readonly value: HeadScores } | null;
   readonly matrix: Answered<HeadMatrix> | null;
   readonly rows: Answered<readonly HeadRow[]> | null;
   readonly candidates: Answered<CandidateList> | null;
@@ -169,6 +173,12 @@ export function matrixWindow(state: PanelState): MatrixWindow | null {
 /** An answer, where it is about this trace. */
 export function answerFor<T>(answered: Answered<T> | null, trace: Trace | null): T | null {
   return answered !== null && trace !== null && answered.traceId === trace.id ? answered.value : null;
+}
+
+/** The scores of the shown model's heads; null until they are there. */
+export function scoresOfHeads(state: PanelState): HeadScores | null {
+  const { headScores } = state;
+  return headScores !== null && headScores.directory === traceOf(state)?.model.directory ? headScores.value : null;
 }
 
 /** The weights of one query of the shown head on every token, where the panel has them. */
@@ -260,6 +270,7 @@ export class PanelStore {
       suggestedHead: null,
       resolution: 0,
       overview: null,
+      headScores: null,
       matrix: null,
       rows: null,
       candidates: null,

@@ -31,6 +31,7 @@ export interface StageChoice {
 export const STAGES = [
   'tokens',
   'attention',
+  'heads',
   'stream',
   'feed-forward',
   'lens',

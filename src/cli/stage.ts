@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Inspector } from '../engine/inspect/inspector';
 import { HeadlightError } from '../protocol/errors';
+import { HEAD_SCORES, type HeadScoreName } from '../protocol/heads';
 import type { AttentionStep, AttributionSource, WordPart } from '../protocol/stages';
 import type { Trace } from '../protocol/trace';
 import type { CommandLine, StageChoice } from './command-line';
@@ -23,6 +24,14 @@ const CANDIDATES = 5;
 const PARTS = 20;
 const FOLLOWED = 20;
 const NEURONS = 16;
+const HEADS_OF_A_KIND = 8;
+
+const SCORE_TITLES: Readonly<Record<HeadScoreName, string>> = {
+  previous: 'Previous token: weight on the token just before',
+  induction: 'Induction: weight on what followed the same token earlier',
+  duplicate: 'Duplicate token: weight on the same token earlier',
+  first: 'First token: weight on what stands first',
+};
 
 /**
  * One stage of a trace as `--json` or as a page, after its tensors were written where they are asked for.
@@ -72,6 +81,8 @@ function computeStage(
       return feedForward(inspector, trace, choice.layer, token);
     case 'attention':
       return attention(inspector, trace, choice.layer, choice.head, token);
+    case 'heads':
+      return heads(inspector, trace);
     case 'stream':
       return stream(inspector, trace, token);
     case 'lens':
@@ -164,6 +175,48 @@ async function attention(
   const title = `Layer ${layer}, head ${head}: what #${query} ${quoted(tokens[query])} reads`;
   const mixed = `\n  ‖z‖ of the sum of weight × v: ${number(Math.hypot(...row.mixed))}`;
   return { page: `${table(title, heading, rows, false)}${rest}${mixed}`, json: row, tensors };
+}
+
+/** Every head's scores; the page lists the strongest of each kind. */
+async function heads(inspector: Inspector, { id: traceId }: Trace): Promise<StageOutput> {
+  const scores = await inspector.headScores({ traceId });
+  const { layers, heads, passage, repeated, control, randomText } = scores;
+  const { length, first, beginsText } = randomText;
+  const share = (value: number) => (Number.isNaN(value) ? '–' : value.toFixed(3));
+  const tables = HEAD_SCORES.map((name) => {
+    const strongest = Array.from(repeated[name].keys())
+      .sort((a, b) => repeated[name][b] - repeated[name][a] || a - b)
+      .slice(0, HEADS_OF_A_KIND);
+    const rows = strongest.map((at) => [
+      share(repeated[name][at]),
+      share(control[name][at]),
+      share(passage[name][at]),
+      `${Math.floor(at / heads)}.${at % heads}`,
+    ]);
+    return table(SCORE_TITLES[name], ['repeated', 'control', 'passage', 'layer.head'], rows, false);
+  });
+  const start = beginsText
+    ? `after ${quoted(first)}, which begins a text`
+    : 'after one more random token, since the model has none that begins a text';
+  const about =
+    `repeated: ${length} random tokens and the same again, ${start}; mean weights in the second copy\n` +
+    `control: the same places in random tokens of which none occurs twice`;
+  const stacked = (columns: typeof passage) => {
+    const values = new Float32Array(HEAD_SCORES.length * layers * heads);
+    for (const [at, name] of HEAD_SCORES.entries()) {
+      values.set(columns[name], at * layers * heads);
+    }
+    return { shape: [HEAD_SCORES.length, layers, heads], values };
+  };
+  return {
+    page: `${tables.join('\n\n')}\n\n${about}`,
+    json: { scores: HEAD_SCORES, ...scores },
+    tensors: new Map([
+      ['passage', stacked(passage)],
+      ['repeated', stacked(repeated)],
+      ['control', stacked(control)],
+    ]),
+  };
 }
 
 async function stream(inspector: Inspector, { id: traceId, tokens }: Trace, token: number): Promise<StageOutput> {
@@ -287,5 +340,5 @@ function nameOf(source: AttributionSource): string {
 
 /** Typed arrays as lists of numbers; JSON has no NaN. */
 function plain(_: string, value: unknown): unknown {
-  return value instanceof Float32Array ? Array.from(value) : value;
+  return value instanceof Float32Array || value instanceof Uint32Array ? Array.from(value) : value;
 }

@@ -9,6 +9,7 @@ import {
 import { ContinuationRequest } from '../protocol/continuation';
 import { CandidatesRequest, HeadMatrixRequest, HeadOverviewRequest } from '../protocol/engine';
 import { toResponseError } from '../protocol/errors';
+import { HeadScoresRequest } from '../protocol/heads';
 import {
   CommandNotification,
   CopyNotification,
@@ -116,6 +117,7 @@ export class Panel implements vscode.Disposable {
   private answer(connection: MessageConnection): void {
     this.handOn(connection, HeadOverviewRequest);
     this.handOn(connection, HeadMatrixRequest);
+    this.handOn(connection, HeadScoresRequest);
     this.handOn(connection, CandidatesRequest);
     this.handOn(connection, ContinuationRequest);
     for (const request of STAGE_REQUESTS) {

@@ -14,6 +14,7 @@ import {
   TraceRequest,
 } from '../protocol/engine';
 import { HeadlightError, toResponseError } from '../protocol/errors';
+import { HeadScoresRequest } from '../protocol/heads';
 import {
   AttributionRequest,
   HeadStepRequest,
@@ -105,6 +106,10 @@ export function serve(connection: MessageConnection): void {
   answer(TraceRequest, ({ text }, cancellation) => inTurn(cancellation, () => loaded().trace(text, cancellation)));
   answer(BranchRequest, (params, cancellation) => inTurn(cancellation, () => loaded().branch(params, cancellation)));
   answer(HeadOverviewRequest, (params, cancellation) => loaded().headOverview(params, cancellation));
+  // It may run the model.
+  answer(HeadScoresRequest, (params, cancellation) =>
+    inTurn(cancellation, () => loaded().headScores(params, cancellation)),
+  );
   answer(HeadMatrixRequest, (params) => loaded().headMatrix(params));
   answer(CandidatesRequest, (params) => loaded().candidates(params));
   answer(HeadStepRequest, (params) => loaded().stages.headStep(params));

@@ -98,6 +98,47 @@ describe('the stages against a plain GPT-2 in float64', () => {
     });
   }
 
+  it('scores every head on random tokens as the definitions say', async () => {
+    const scores = await inspector.headScores({ traceId });
+    const { length: copy, repeatedIds, controlIds } = scores.randomText;
+    const tokens = 2 * copy + 1;
+    for (const [text, textIds] of [
+      ['repeated', repeatedIds],
+      ['control', controlIds],
+    ] as const) {
+      const { attention } = reference.run([...textIds]);
+      const mean = (layer: number, head: number, keyOf: (query: number) => number) => {
+        let sum = 0;
+        for (let query = copy + 1; query < tokens; query++) {
+          sum += attention[layer][(head * tokens + query) * tokens + keyOf(query)];
+        }
+        return sum / copy;
+      };
+      const every = (keyOf: (query: number) => number) =>
+        Array.from({ length: layers * heads }, (_, at) => mean(Math.floor(at / heads), at % heads, keyOf));
+      assertClose(
+        scores[text].previous,
+        every((query) => query - 1),
+        `${text}: previous`,
+      );
+      assertClose(
+        scores[text].induction,
+        every((query) => query - copy + 1),
+        `${text}: induction`,
+      );
+      assertClose(
+        scores[text].duplicate,
+        every((query) => query - copy),
+        `${text}: duplicate`,
+      );
+      assertClose(
+        scores[text].first,
+        every(() => 0),
+        `${text}: first`,
+      );
+    }
+  });
+
   it('works a row out that adds up', async () => {
     const query = length - 2;
     const row = await inspector.stages.workedRow({

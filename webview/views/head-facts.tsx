@@ -1,9 +1,9 @@
 import type { Trace } from '../../src/protocol/trace';
 import { usePanel, useSelected } from '../panel-context';
-import { headTag, headTagName, statisticsOf } from '../render/head-tag';
+import { headTag, headTagName, randomScoresOf, statisticsOf } from '../render/head-tag';
 import { formatBits, formatShare, formatWeight } from '../render/number-format';
 import { strongestKeys } from '../render/strongest-keys';
-import { answerFor, focusedQuery, rowOfQuery, shownHead } from '../state';
+import { answerFor, focusedQuery, rowOfQuery, scoresOfHeads, shownHead } from '../state';
 import { HEAD_KEYS } from './head-keys';
 import { useLast } from './use-last';
 import { TokenText } from './visible';
@@ -12,11 +12,13 @@ import { TokenText } from './visible';
 export function HeadFacts({ trace }: { trace: Trace }) {
   const head = useSelected(shownHead);
   const overview = useLast(useSelected((state) => answerFor(state.overview, trace)));
+  const scores = useSelected(scoresOfHeads);
   if (head === null || overview === null || head.layer >= overview.layers || head.head >= overview.heads) {
     return <div class="head-facts" />;
   }
   const statistics = statisticsOf(overview, head.layer, head.head);
   const tokens = trace.tokens.length;
+  const tag = headTag(statistics, tokens, randomScoresOf(scores, head.layer, head.head));
   const mostEntropy = Math.log2(Math.max(2, tokens));
   return (
     <div class="head-facts">
@@ -25,8 +27,14 @@ export function HeadFacts({ trace }: { trace: Trace }) {
           <b data-shown-head={`${head.layer},${head.head}`}>
             L{head.layer}·H{head.head}
           </b>
-          <span>{headTagName(headTag(statistics, tokens))}</span>
+          <span>{headTagName(tag)}</span>
         </div>
+        {tag !== null && (
+          <div class="facts-text" data-tag={tag.kind} data-seen-on={tag.seenOn}>
+            on {tag.seenOn}
+            {tag.seenOn === 'this passage' && ' only'}
+          </div>
+        )}
         <Fact
           name="induction"
           explanation="Where a token occurred before: mean weight on what followed it there"

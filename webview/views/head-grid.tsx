@@ -1,11 +1,12 @@
 import { useLayoutEffect, useRef } from 'preact/hooks';
+import type { HeadScores } from '../../src/protocol/heads';
 import type { HeadOverview, Trace } from '../../src/protocol/trace';
 import { usePalette, usePanel, useSelected } from '../panel-context';
 import { gridHeight, gridWidth, HEAD_RULER, LAYER_RULER, TAG_GAP, thumbnailGap } from '../render/attention-layout';
 import { colourTable } from '../render/colour-map';
-import { headTag, headTagName, statisticsOf } from '../render/head-tag';
+import { headTag, headTagName, randomScoresOf, statisticsOf } from '../render/head-tag';
 import { paintThumbnail } from '../render/heat-map';
-import { answerFor, type HeadRef, selectedHead, shownHead } from '../state';
+import { answerFor, type HeadRef, scoresOfHeads, selectedHead, shownHead } from '../state';
 import { fitCanvas, putPixels } from './canvas';
 import { HEAD_KEYS, stepHeadByKey } from './head-keys';
 
@@ -22,6 +23,7 @@ export function HeadGrid({ trace, layers, heads, pitch }: HeadGridProps) {
   const palette = usePalette();
   const canvas = useRef<HTMLCanvasElement>(null);
   const overview = useSelected((state) => answerFor(state.overview, trace));
+  const scores = useSelected(scoresOfHeads);
   const hideSink = useSelected((state) => state.view.hideSink);
   const selected = useSelected(selectedHead);
   const shown = useSelected(shownHead);
@@ -56,7 +58,7 @@ export function HeadGrid({ trace, layers, heads, pitch }: HeadGridProps) {
   // Rulers and tags thin out before they touch.
   const everyHead = Math.ceil((heads > 10 ? 22 : 16) / pitch);
   const everyLayer = Math.ceil(12 / (pitch + TAG_GAP));
-  const name = selected === null ? '' : describeHead(selected, overview, trace);
+  const name = selected === null ? '' : describeHead(selected, overview, scores, trace);
   return (
     <div
       class="head-grid"
@@ -104,7 +106,9 @@ export function HeadGrid({ trace, layers, heads, pitch }: HeadGridProps) {
             L{layer}
           </span>
         ))}
-        {overview !== null && pitch >= 20 && <Tags overview={overview} tokens={trace.tokens.length} pitch={pitch} />}
+        {overview !== null && pitch >= 20 && (
+          <Tags overview={overview} scores={scores} tokens={trace.tokens.length} pitch={pitch} />
+        )}
         {selected !== null && <Ring head={selected} pitch={pitch} kind="is-selected" />}
         {shown !== null && shown !== selected && <Ring head={shown} pitch={pitch} kind="is-preview" />}
       </div>
@@ -127,10 +131,18 @@ function Ring({ head, pitch, kind }: { head: HeadRef; pitch: number; kind: strin
   );
 }
 
-function Tags({ overview, tokens, pitch }: { overview: HeadOverview; tokens: number; pitch: number }) {
+interface TagsProps {
+  readonly overview: HeadOverview;
+  readonly scores: HeadScores | null;
+  readonly tokens: number;
+  readonly pitch: number;
+}
+
+/** A tag that rests on this passage only is slanted. */
+function Tags({ overview, scores, tokens, pitch }: TagsProps) {
   const tags = range(overview.layers).flatMap((layer) =>
     range(overview.heads).flatMap((head) => {
-      const tag = headTag(statisticsOf(overview, layer, head), tokens);
+      const tag = headTag(statisticsOf(overview, layer, head), tokens, randomScoresOf(scores, layer, head));
       return tag === null ? [] : [{ layer, head, tag }];
     }),
   );
@@ -139,22 +151,31 @@ function Tags({ overview, tokens, pitch }: { overview: HeadOverview; tokens: num
       {tags.map(({ layer, head, tag }) => (
         <em
           key={`${layer} ${head}`}
+          class={tag.seenOn === 'this passage' ? 'is-of-passage' : ''}
           style={{
             left: `${LAYER_RULER + head * pitch}px`,
             top: `${HEAD_RULER + layer * (pitch + TAG_GAP) - 4}px`,
             width: `${pitch - thumbnailGap(pitch)}px`,
           }}
         >
-          {tag}
+          {tag.kind}
         </em>
       ))}
     </>
   );
 }
 
-function describeHead({ layer, head }: HeadRef, overview: HeadOverview | null, trace: Trace): string {
-  const kind = overview === null ? null : headTag(statisticsOf(overview, layer, head), trace.tokens.length);
-  return `Layer ${layer}, head ${head}${kind === null ? '' : `, ${headTagName(kind)}`}`;
+function describeHead(
+  { layer, head }: HeadRef,
+  overview: HeadOverview | null,
+  scores: HeadScores | null,
+  trace: Trace,
+): string {
+  const tag =
+    overview === null
+      ? null
+      : headTag(statisticsOf(overview, layer, head), trace.tokens.length, randomScoresOf(scores, layer, head));
+  return `Layer ${layer}, head ${head}${tag === null ? '' : `, ${headTagName(tag)} on ${tag.seenOn}`}`;
 }
 
 function range(count: number): number[] {

@@ -8,6 +8,7 @@ import { useWidth } from './canvas';
 import { Choosing } from './choosing';
 import { FeedForward } from './feed-forward';
 import { Header } from './header';
+import { Heads } from './heads';
 import { Layers } from './layers';
 import { Merges } from './merges';
 import { NextToken } from './next-token';
@@ -51,6 +52,7 @@ function Content({ snapshot, width }: { snapshot: PanelSnapshot; width: number }
           <Merges trace={trace} />
           <Attention trace={trace} panelWidth={width} />
           {trace.attention.available && <WorkedRow trace={trace} />}
+          {trace.attention.available && <Heads trace={trace} panelWidth={width} />}
           <NextToken trace={trace} />
           <Choosing trace={trace} />
           <Layers trace={trace} panelWidth={width} />

@@ -1,6 +1,13 @@
 import type { Branch, BranchParams, Continuation, ContinuationParams } from '../../protocol/continuation';
-import type { CandidatesParams, HeadMatrixParams, HeadOverviewParams, LoadProgress } from '../../protocol/engine';
+import type {
+  CandidatesParams,
+  HeadMatrixParams,
+  HeadOverviewParams,
+  LoadProgress,
+  OfTrace,
+} from '../../protocol/engine';
 import { HeadlightError } from '../../protocol/errors';
+import type { HeadScores } from '../../protocol/heads';
 import type { DeviceChoice, LoadedModel, ModelReport } from '../../protocol/model';
 import type {
   Candidate,
@@ -21,6 +28,7 @@ import { PrefixTree } from '../suggest/prefix-tree';
 import { RememberingModel, type Turn } from '../suggest/remembering-model';
 import { Suggester } from '../suggest/suggester';
 import { type Cancellation, pauseUnlessCancelled } from './cancellation';
+import { type RandomTextScores, scoreOnRandomText } from './head-scores';
 import { earlierOccurrences, headStatistics } from './head-statistics';
 import { branchPassage, passageOfIds, type TokenizedPassage, tokenizePassage } from './passage';
 import { group, poolWeights } from './pool';
@@ -75,11 +83,15 @@ export class Inspector {
 
   private readonly model: RememberingModel;
   private openedSuggester: Suggester | null = null;
+  /** The same for every passage. */
+  private onRandomText: RandomTextScores | null = null;
 
   private constructor(
     readonly loaded: LoadedModel,
     private readonly tokenizer: Tokenizer,
     private readonly decoder: Decoder,
+    /** The token that begins a text, also where the model is used without it; null where there is none. */
+    private readonly beginsText: number | null,
   ) {
     // Until suggestions bring their setting the cache of the last text is all that is kept.
     this.model = new RememberingModel(decoder, new PrefixTree(0));
@@ -105,7 +117,7 @@ export class Inspector {
       attentionUnavailable: decoder.attentionUnavailable,
       loadMs: performance.now() - started,
     };
-    return new Inspector(loaded, tokenizer, decoder);
+    return new Inspector(loaded, tokenizer, decoder, tokenizer.startToken ?? folder.config.bosTokenId);
   }
 
   /** What the analysis of the graph found, layer by layer. */
@@ -157,6 +169,24 @@ export class Inspector {
     const overview = { layers, heads, side: side.cells, thumbnails, statistics };
     kept.overview = { resolution, overview };
     return overview;
+  }
+
+  /**
+   * Every head's scores, on the passage and on random tokens. The latter take two short runs of the model, once.
+   *
+   * @throws HeadlightError `graph-unsupported` where the attention was not found, `argument-invalid` for a context or a
+   * vocabulary that is too small, `cancelled`
+   */
+  async headScores({ traceId }: OfTrace, cancellation?: Cancellation): Promise<HeadScores> {
+    const kept = this.find(traceId);
+    const { layers, heads } = this.attentionOf(kept);
+    const resolution = kept.overview?.resolution ?? 1;
+    const { statistics } = await this.headOverview({ traceId, resolution }, cancellation);
+    const { decoder, tokenizer, beginsText: startToken } = this;
+    const { contextLength } = this.loaded.model;
+    this.onRandomText ??= await scoreOnRandomText({ decoder, tokenizer, startToken, contextLength }, cancellation);
+    const { previous, induction, duplicate, first } = statistics;
+    return { layers, heads, passage: { previous, induction, duplicate, first }, ...this.onRandomText };
   }
 
   /** One head over a window of the passage. */

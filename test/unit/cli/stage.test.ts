@@ -36,6 +36,17 @@ describe('inspect --stage', () => {
     assert.deepEqual((await readdir(folder)).sort(), ['masked.npy', 'scores.npy', 'weighted.npy', 'weights.npy']);
   });
 
+  it('scores every head, and writes the scores', async () => {
+    const target = path.join(folder, 'heads');
+    const page = await show('heads', '--tensors', target);
+    assert.match(page, /^Previous token: .*\n +repeated +control +passage +layer\.head\n( +\d\.\d{3}){3} +\d+\.\d+\n/);
+    assert.match(page, /repeated: 50 random tokens and the same again, after "<\|endoftext\|>", which begins a text;/);
+    assert.deepEqual((await readdir(target)).sort(), ['control.npy', 'passage.npy', 'repeated.npy']);
+    const { layers, heads, repeated, randomText } = JSON.parse(await show('heads', '--json'));
+    assert.equal(repeated.induction.length, layers * heads);
+    assert.equal(randomText.repeatedIds.length, 2 * randomText.length + 1);
+  });
+
   it('prints a lens with a row for each depth', async () => {
     const page = await show('lens', '--token', '2');
     assert.match(page, /^Logit lens after #2 " keeper"\n/);
