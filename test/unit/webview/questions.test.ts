@@ -148,6 +148,20 @@ describe('questions to the engine', () => {
     );
   });
 
+  it('ask for the scores of the heads once a model, after the thumbnails', async () => {
+    show(1);
+    assert.equal(of('trace/headScores').length, 0);
+    of('trace/headOverview')[0].answer({ layers: 2, heads: 3, statistics: { previous: [], induction: [] } });
+    await settled();
+    assert.equal(of('trace/headScores').length, 1);
+    of('trace/headScores')[0].answer({ layers: 2, heads: 3 });
+    await settled();
+    show(2);
+    of('trace/headOverview')[1].answer({ layers: 2, heads: 3, statistics: { previous: [], induction: [] } });
+    await settled();
+    assert.equal(of('trace/headScores').length, 1);
+  });
+
   describe('about the heads that may be next', () => {
     const asks = () => of('trace/headMatrix').map(({ params }) => [params.layer, params.head]);
     const answerLast = async () => {
@@ -169,6 +183,8 @@ describe('questions to the engine', () => {
       of('trace/headOverview')[0].answer(overview);
       drawFrame();
       of('trace/candidates')[0].answer({ candidates: [] });
+      await settled();
+      of('trace/headScores')[0].answer({ layers: 2, heads: 3 });
       await settled();
       assert.deepEqual(asks(), [[0, 0]]);
       await answerLast();
