@@ -27,17 +27,24 @@ import {
   WordMergesRequest,
   WorkedRowRequest,
 } from '../protocol/stages';
+import { IdleWork } from './idle-work';
 import { pauseUnlessCancelled } from './inspect/cancellation';
 import { describeModel } from './inspect/describe-model';
 import { Inspector } from './inspect/inspector';
 import { tokenizerOf } from './model/tokenizer';
 import type { Turn } from './suggest/remembering-model';
 
+/** Longer than the pause between two questions of a panel that is being drawn. */
+const QUIET_MS = 250;
+
 /** Answers the engine's requests (protocol/engine.ts) on a connection, with one model loaded at a time. */
 export function serve(connection: MessageConnection): void {
   let inspector: Inspector | null = null;
   /** Loading and running take turns: the runtime works on one thing at a time anyhow, and a load replaces the model. */
   let turn: Promise<unknown> = Promise.resolve();
+  const idleWork = new IdleWork(QUIET_MS);
+  /** The model whose stages were made ready. */
+  let prepared: Inspector | null = null;
 
   function inTurn<T>(cancellation: CancellationToken, work: () => Promise<T>): Promise<T> {
     const result = turn.then(async () => {
@@ -73,6 +80,7 @@ export function serve(connection: MessageConnection): void {
     // By name: a generic type parameter does not fit the overloads that take a `RequestType`.
     connection.onRequest<unknown, unknown>(type.method, async (params: P, cancellation: CancellationToken) => {
       try {
+        idleWork.postpone();
         return await handle(params, cancellation);
       } catch (error) {
         throw toResponseError(error);
@@ -92,6 +100,7 @@ export function serve(connection: MessageConnection): void {
         await next.dispose();
       }
       await pauseUnlessCancelled(cancellation);
+      idleWork.stop();
       // The model before this one could be used until now.
       await inspector?.dispose();
       inspector = next;
@@ -103,7 +112,17 @@ export function serve(connection: MessageConnection): void {
   answer(TokenizeRequest, async ({ directory, text, wanted }) =>
     (await tokenizerOf(directory)).splitRange(text, wanted),
   );
-  answer(TraceRequest, ({ text }, cancellation) => inTurn(cancellation, () => loaded().trace(text, cancellation)));
+  answer(TraceRequest, ({ text }, cancellation) =>
+    inTurn(cancellation, async () => {
+      const asked = loaded();
+      const trace = await asked.trace(text, cancellation);
+      if (prepared !== asked) {
+        prepared = asked;
+        idleWork.start(asked.stages.preparation(trace.id));
+      }
+      return trace;
+    }),
+  );
   answer(BranchRequest, (params, cancellation) => inTurn(cancellation, () => loaded().branch(params, cancellation)));
   answer(HeadOverviewRequest, (params, cancellation) => loaded().headOverview(params, cancellation));
   // It may run the model.

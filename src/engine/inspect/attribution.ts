@@ -7,8 +7,8 @@ import { logSumExp } from '../sampling/softmax';
 import { type Cancellation, pauseUnlessCancelled } from './cancellation';
 import { linearizeNorm } from './final-norm';
 
-/** Rows of logits that are in memory at a time. */
-const ROWS_AT_ONCE = 32;
+/** Logits that are in memory at a time: 16 MB, or 80 rows of a vocabulary of 50,000. */
+const LOGITS_AT_ONCE = 4_000_000;
 /** How far parts may be from what they should add up to, as a part of its largest number. */
 const TOLERANCE = 1e-3;
 
@@ -66,9 +66,10 @@ export async function attributeLogits(
   const differences = new Float64Array(rows.length);
   let total = 0;
   let [targetLogit, againstLogit] = [0, 0];
-  for (let first = 0; first < rows.length; first += ROWS_AT_ONCE) {
+  const rowsAtOnce = Math.max(1, Math.floor(LOGITS_AT_ONCE / tokenizer.vocabSize));
+  for (let first = 0; first < rows.length; first += rowsAtOnce) {
     await pauseUnlessCancelled(cancellation);
-    const chunk = rows.slice(first, first + ROWS_AT_ONCE);
+    const chunk = rows.slice(first, first + rowsAtOnce);
     const stacked = new Float32Array(chunk.length * width);
     for (const [at, row] of chunk.entries()) {
       stacked.set(row, at * width);

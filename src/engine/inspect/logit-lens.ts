@@ -3,7 +3,7 @@ import type { LensCell, LensParams, LogitLens } from '../../protocol/stages';
 import type { Tokenizer } from '../model/tokenizer';
 import type { Anatomy, KeptPass } from '../runtime/anatomy';
 import { floatData } from '../runtime/tensors';
-import { logSumExp } from '../sampling/softmax';
+import { expOfNegative, largestLogit } from '../sampling/softmax';
 import { type Cancellation, pauseUnlessCancelled } from './cancellation';
 
 /** Numbers that are in memory at a time: 32 MB, or a hundred rows of a vocabulary of 80,000. */
@@ -59,53 +59,48 @@ export async function logitLens(
 }
 
 function readCell(logits: Float32Array, next: number | null, limit: number, tokenizer: Tokenizer): LensCell {
-  const total = logSumExp(logits);
-  const probability = (id: number) => Math.exp(logits[id] - total);
+  const most = largestLogit(logits);
+  const best = largest(logits, limit);
+  const own = next === null ? Number.POSITIVE_INFINITY : logits[next];
+  let sum = 0;
+  let above = 0;
+  for (let id = 0; id < logits.length; id++) {
+    const logit = logits[id];
+    sum += expOfNegative(logit - most);
+    if (logit > own) {
+      above++;
+    }
+  }
+  const probability = (id: number) => Math.exp(logits[id] - most) / sum;
   return {
-    tokens: largest(logits, limit).map((id) => ({
+    tokens: best.map((id) => ({
       id,
       text: tokenizer.textOf(id),
       bytes: [...tokenizer.bytesOf(id)],
       probability: probability(id),
     })),
-    actual:
-      next === null
-        ? null
-        : {
-            probability: probability(next),
-            rank: rankOf(logits, next),
-          },
+    // Ties share the better rank.
+    actual: next === null ? null : { probability: probability(next), rank: above + 1 },
   };
 }
 
-/** From 1; ties share the better rank. */
-function rankOf(logits: Float32Array, id: number): number {
-  const own = logits[id];
-  let rank = 1;
-  for (let other = 0; other < logits.length; other++) {
-    if (logits[other] > own) {
-      rank++;
-    }
-  }
-  return rank;
-}
-
-/** The ids of the largest logits, largest first, equal ones by lower id. */
+/** The ids of the largest logits, largest first, equal ones by lower id; fewer where most are ruled out (−∞). */
 function largest(logits: Float32Array, count: number): number[] {
   const best: number[] = [];
   let least = Number.NEGATIVE_INFINITY;
   for (let id = 0; id < logits.length; id++) {
     const logit = logits[id];
-    if (logit > least || best.length < count) {
-      let place = best.length;
-      while (place > 0 && logit > logits[best[place - 1]]) {
-        place--;
-      }
-      best.splice(place, 0, id);
-      if (best.length > count) {
-        best.length = count;
-      }
-      least = best.length === count ? logits[best[count - 1]] : Number.NEGATIVE_INFINITY;
+    if (!(logit > least)) {
+      continue;
+    }
+    let place = best.length;
+    while (place > 0 && logit > logits[best[place - 1]]) {
+      place--;
+    }
+    best.splice(place, 0, id);
+    if (best.length >= count) {
+      best.length = count;
+      least = logits[best[count - 1]];
     }
   }
   return best;

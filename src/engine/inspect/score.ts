@@ -1,4 +1,5 @@
 import { HeadlightError } from '../../protocol/errors';
+import { expOfNegative } from '../sampling/softmax';
 import { type Cancellation, pauseUnlessCancelled } from './cancellation';
 
 /** What the model made of one token of a passage; see `TokenReading` for the meaning of each. */
@@ -68,7 +69,7 @@ function predict(logits: Float32Array, next: number | null, position: number): P
   for (let v = 0; v < logits.length; v++) {
     const logit = logits[v];
     const shifted = logit - largest;
-    const mass = Math.exp(shifted);
+    const mass = expOfNegative(shifted);
     sum += mass;
     // exp(-∞) is 0, but 0 · -∞ is not a number.
     if (mass > 0) {

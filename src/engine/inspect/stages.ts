@@ -21,6 +21,7 @@ import type {
   WorkedRowParams,
 } from '../../protocol/stages';
 import type { TokenReading } from '../../protocol/trace';
+import type { Pieces } from '../idle-work';
 import type { Tokenizer } from '../model/tokenizer';
 import type { KeptPass } from '../runtime/anatomy';
 import type { Decoder } from '../runtime/decoder';
@@ -33,6 +34,9 @@ import { logitLens } from './logit-lens';
 import { streamNorms } from './stream-norms';
 import { trainingView } from './training-view';
 import { type PassageIds, vocabularies, wordMerges } from './word-merges';
+
+/** Numbers in the weights of a model whose stages are made ready before they are asked for. */
+const MOST_PREPARED = 200e6;
 
 /** What the stages need of a trace that is kept. */
 export interface StagedTrace extends KeptPass {
@@ -54,6 +58,26 @@ export class Stages {
     private readonly contextLength: number,
     private readonly find: (traceId: number) => StagedTrace,
   ) {}
+
+  /**
+   * Asks for a little of what the stages are made of, a part at a time, so that the first stage that is opened does not
+   * wait until its parts of the graph are cut out and started. For models of a size whose parts may be held twice.
+   */
+  *preparation(traceId: number): Pieces {
+    const { anatomy, parameters } = this.decoder;
+    if (parameters > MOST_PREPARED) {
+      return;
+    }
+    const trace = this.find(traceId);
+    const last = trace.ids.length - 1;
+    yield () =>
+      logitLens(anatomy, trace, this.tokenizer, { traceId, positions: { from: last, to: last + 1 }, limit: 1 });
+    for (let layer = 0; layer < trace.stream.length - 1; layer++) {
+      yield () => anatomy.headAdditions(trace, layer, last);
+      yield () => anatomy.headScores(trace, layer, 0);
+      yield () => anatomy.neurons(trace, layer);
+    }
+  }
 
   /** One step of a head's attention over a window. */
   async headStep(params: HeadStepParams): Promise<HeadStepMatrix> {

@@ -13,7 +13,7 @@ import { findUnembedding, type Unembedding } from '../onnx/unembedding';
 import { buildFeeds, type Feeds } from './feeds';
 import { firstLine, type Runtime } from './providers';
 import { cutSlice, type OpenedSlice } from './slices';
-import { dataTypeOf, floatData, tensorOfFloats } from './tensors';
+import { byteLengthOf, dataTypeOf, floatData, tensorOfFloats } from './tensors';
 
 /** What a run leaves behind for the stages. */
 export interface KeptPass {
@@ -103,6 +103,8 @@ export interface AnatomyOptions {
 
 /** Below every score that has any weight left after the softmax in single precision: e^−104 is 0. */
 const MASKED_BELOW = -104;
+/** What the layers of a passage leave behind is kept up to this, so that the next question needs no run. */
+const LAYER_RUN_BYTES = 64 * 2 ** 20;
 
 /**
  * What happens inside the layers, by running parts of the model's own graph on the residual stream that a pass left
@@ -110,7 +112,8 @@ const MASKED_BELOW = -104;
  */
 export class Anatomy {
   private readonly slices = new Map<string, Promise<OpenedSlice>>();
-  private newestLayer: { readonly pass: KeptPass; readonly layer: number; readonly tensors: LayerRun } | null = null;
+  /** Of the newest pass; what was asked for last stands last. */
+  private layerRuns: { readonly pass: KeptPass | null; readonly byLayer: Map<number, LayerRun> } = EMPTY_RUNS;
 
   constructor(private readonly options: AnatomyOptions) {}
 
@@ -289,15 +292,40 @@ export class Anatomy {
   async dispose(): Promise<void> {
     const opened = await Promise.allSettled(this.slices.values());
     this.slices.clear();
-    this.newestLayer = null;
+    this.layerRuns = EMPTY_RUNS;
     await Promise.all(opened.map((slice) => (slice.status === 'fulfilled' ? slice.value.session.release() : null)));
   }
 
   /** Everything of one layer that a stage may show, computed from the stream before it. */
   private async runLayer(pass: KeptPass, layer: number): Promise<LayerRun> {
-    if (this.newestLayer?.pass === pass && this.newestLayer.layer === layer) {
-      return this.newestLayer.tensors;
+    if (this.layerRuns.pass !== pass) {
+      this.layerRuns = { pass, byLayer: new Map() };
     }
+    const { byLayer } = this.layerRuns;
+    const known = byLayer.get(layer);
+    if (known !== undefined) {
+      byLayer.delete(layer);
+      byLayer.set(layer, known);
+      return known;
+    }
+    const { from, to } = this.layerEnds(pass, layer);
+    const slice = await this.open(`layer ${layer}`, from, to);
+    const results = await this.run(slice, pass, Object.fromEntries(from), to);
+    const tensors = new Map(Object.entries(results));
+    byLayer.set(layer, tensors);
+    let bytes = [...byLayer.values()].reduce((sum, run) => sum + byteLengthOfRun(run), 0);
+    for (const [oldest, run] of byLayer) {
+      if (bytes <= LAYER_RUN_BYTES || oldest === layer) {
+        break;
+      }
+      byLayer.delete(oldest);
+      bytes -= byteLengthOfRun(run);
+    }
+    return tensors;
+  }
+
+  /** What a layer's part is given, and what it computes. */
+  private layerEnds(pass: KeptPass, layer: number): { from: ReadonlyMap<string, Tensor>; to: readonly string[] } {
     const site = this.plan.sites[layer] ?? null;
     const parts = this.plan.parts[layer] ?? null;
     const wanted = new Set([
@@ -307,11 +335,7 @@ export class Anatomy {
     const before = parts?.before;
     const stream = pass.stream[layer];
     const from = new Map(before === undefined || stream === undefined ? [] : [[before, stream]]);
-    const slice = await this.open(`layer ${layer}`, from, [...wanted]);
-    const results = await this.run(slice, pass, Object.fromEntries(from), [...wanted]);
-    const tensors = new Map(Object.entries(results));
-    this.newestLayer = { pass, layer, tensors };
-    return tensors;
+    return { from, to: [...wanted] };
   }
 
   private open(key: string, from: ReadonlyMap<string, Tensor>, to: readonly string[]): Promise<OpenedSlice> {
@@ -400,6 +424,12 @@ export class Anatomy {
 }
 
 type LayerRun = ReadonlyMap<string, Tensor>;
+
+const EMPTY_RUNS = { pass: null, byLayer: new Map<number, LayerRun>() };
+
+function byteLengthOfRun(run: LayerRun): number {
+  return [...run.values()].reduce((sum, tensor) => sum + byteLengthOf(tensor), 0);
+}
 
 /** An Einsum may have its axes in any order. */
 function isHeadByHead({ scoreNode, contextNode }: AttentionSite): boolean {
