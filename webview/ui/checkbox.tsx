@@ -1,7 +1,8 @@
+import type { ComponentChildren } from 'preact';
 import './toolkit';
 
 interface CheckboxProps {
-  readonly label: string;
+  readonly label: ComponentChildren;
   readonly title?: string;
   readonly checked: boolean;
   readonly onChange: (checked: boolean) => void;

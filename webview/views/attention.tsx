@@ -56,7 +56,11 @@ export function Attention({ trace, panelWidth }: { trace: Trace; panelWidth: num
         <>
           {display === 'matrix' && <Stepper />}
           <Checkbox
-            label="hide first-token sink"
+            label={
+              <>
+                hide <span class="if-roomy">first-token </span>sink
+              </>
+            }
             title="Leaves out the first token as a key; the other weights stay as they are"
             checked={hideSink}
             onChange={(next) => store.updateView({ hideSink: next })}
