@@ -1,13 +1,16 @@
 import type { MessageConnection } from 'vscode-jsonrpc';
+import type { BranchPath } from '../src/protocol/continuation';
 import {
   CommandNotification,
   CopyNotification,
   FollowNotification,
   HoverTokenNotification,
+  InsertBranchNotification,
   InsertNotification,
   type PanelCommand,
   PanelReadyNotification,
   SamplerNotification,
+  ShowBranchNotification,
 } from '../src/protocol/panel';
 import type { SamplerSettings } from '../src/protocol/trace';
 import type { PanelStore } from './state';
@@ -36,6 +39,14 @@ export class EditorLink {
 
   insert(text: string): void {
     this.#send(this.connection.sendNotification(InsertNotification, { text }));
+  }
+
+  showBranch(path: BranchPath | null): void {
+    this.#send(this.connection.sendNotification(ShowBranchNotification, { path }));
+  }
+
+  insertBranch(path: BranchPath): void {
+    this.#send(this.connection.sendNotification(InsertBranchNotification, { path }));
   }
 
   run(command: PanelCommand): void {

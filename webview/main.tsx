@@ -1,6 +1,7 @@
 import './panel.css';
 import { render } from 'preact';
 import { RevealTokenNotification, SnapshotNotification } from '../src/protocol/panel';
+import { Branches } from './branches';
 import { acquireHost, connectTo } from './connection';
 import { EditorLink } from './editor-link';
 import { PanelContext } from './panel-context';
@@ -14,6 +15,7 @@ const connection = connectTo(host);
 const store = new PanelStore(host.getState());
 const link = new EditorLink(connection, store);
 const questions = new Questions(store, connection);
+const branches = new Branches(store, connection, link);
 keepView(store, host);
 
 connection.onNotification(SnapshotNotification, (snapshot) => store.receive(snapshot));
@@ -21,7 +23,7 @@ connection.onNotification(RevealTokenNotification, ({ index }) => store.update({
 connection.listen();
 
 render(
-  <PanelContext.Provider value={{ store, link, questions, engine: connection }}>
+  <PanelContext.Provider value={{ store, link, questions, branches, engine: connection }}>
     <Panel />
   </PanelContext.Provider>,
   document.getElementById('root')!,

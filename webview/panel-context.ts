@@ -1,5 +1,6 @@
 import { createContext } from 'preact';
 import { useContext, useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import type { Branches } from './branches';
 import type { EditorLink } from './editor-link';
 import type { Questions, RequestSender } from './questions';
 import { type Palette, readPalette, watchTheme } from './render/theme';
@@ -10,6 +11,7 @@ export interface PanelParts {
   readonly store: PanelStore;
   readonly link: EditorLink;
   readonly questions: Questions;
+  readonly branches: Branches;
   /** The way to the engine. */
   readonly engine: RequestSender;
 }

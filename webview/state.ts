@@ -3,6 +3,7 @@ import type { HeadScores } from '../src/protocol/heads';
 import type { PanelSnapshot, Passage } from '../src/protocol/panel';
 import type { AttentionStep } from '../src/protocol/stages';
 import type { CandidateList, HeadMatrix, HeadOverview, SamplerSettings, Trace } from '../src/protocol/trace';
+import { type BranchTree, branchShownBy, emptyTree, isTreeOf, leftOutOf } from './branch-tree';
 import { mostTellingHead } from './render/head-tag';
 import { contains, fitWindow, type MatrixWindow, revealCell, wholeWindow } from './render/token-window';
 
@@ -18,6 +19,7 @@ export type SectionName =
   | 'row'
   | 'heads'
   | 'next'
+  | 'branches'
   | 'choosing'
   | 'layers'
   | 'attribution'
@@ -52,6 +54,8 @@ export interface ViewState {
   /** The seed of the draw; null where nothing is drawn. */
   readonly seed: number | null;
   readonly sampler: SamplerSettings | null;
+  /** Of the passage that it names; null where none were made. */
+  readonly branches: BranchTree | null;
 }
 
 const FIRST_VIEW: ViewState = {
@@ -60,12 +64,13 @@ const FIRST_VIEW: ViewState = {
   step: 'weights',
   hideSink: false,
   // What the panel is opened for stands open; the rest of the journey is a press away.
-  collapsed: ['merges', 'row', 'heads', 'choosing', 'attribution', 'stream', 'neurons', 'training'],
+  collapsed: ['merges', 'row', 'heads', 'branches', 'choosing', 'attribution', 'stream', 'neurons', 'training'],
   head: null,
   pinned: null,
   window: null,
   seed: null,
   sampler: null,
+  branches: null,
 };
 
 /** What the engine answered about the trace named. */
@@ -82,7 +87,7 @@ export interface HeadRow extends HeadRef {
 }
 
 /** What the panel asks the engine for. */
-export type Question = 'overview' | 'headScores' | 'matrix' | 'rows' | 'candidates';
+export type Question = 'overview' | 'headScores' | 'matrix' | 'rows' | 'candidates' | 'branch';
 
 /** All that the panel knows. */
 export interface PanelState {
@@ -110,6 +115,8 @@ export interface PanelState {
   readonly matrix: Answered<HeadMatrix> | null;
   readonly rows: Answered<readonly HeadRow[]> | null;
   readonly candidates: Answered<CandidateList> | null;
+  /** The branch that is being written. */
+  readonly writing: number | null;
   readonly failures: Readonly<Partial<Record<Question, HeadlightError>>>;
   /** What a screen reader should say next. */
   readonly announcement: string;
@@ -124,6 +131,11 @@ export function traceOf(state: PanelState): Trace | null {
     return status.trace;
   }
   return status?.kind === 'working' && state.passage !== null ? status.previous : null;
+}
+
+/** The trace of the passage itself, whether or not a branch of it is shown. */
+export function rootOf(state: PanelState): Trace | null {
+  return state.passage?.root ?? traceOf(state);
 }
 
 /** The head whose matrix is shown. */
@@ -179,6 +191,23 @@ export function answerFor<T>(answered: Answered<T> | null, trace: Trace | null):
 export function scoresOfHeads(state: PanelState): HeadScores | null {
   const { headScores } = state;
   return headScores !== null && headScores.directory === traceOf(state)?.model.directory ? headScores.value : null;
+}
+
+/** A tree with the branch that a trace shows and nobody remembers: it parts where the passage has another token. */
+function grown(tree: BranchTree | null, root: Trace, trace: Trace): BranchTree {
+  const { branches, ...of } = tree ?? emptyTree(root);
+  let keep = 0;
+  while (trace.tokens[keep]?.id === root.tokens[keep]?.id && keep < trace.tokens.length - 1) {
+    keep++;
+  }
+  if (keep === 0) {
+    return tree ?? emptyTree(root);
+  }
+  const tokens = trace.tokens
+    .slice(keep)
+    .map(({ id, text, bytes, probability }) => ({ id, text, bytes, probability: probability ?? 1 }));
+  const id = 1 + Math.max(0, ...branches.map((branch) => branch.id));
+  return { ...of, branches: [...branches, { id, parent: null, keep, tokens, from: 0, ended: 'count' }] };
 }
 
 /** The weights of one query of the shown head on every token, where the panel has them. */
@@ -274,6 +303,7 @@ export class PanelStore {
       matrix: null,
       rows: null,
       candidates: null,
+      writing: null,
       failures: {},
       announcement: '',
     };
@@ -316,6 +346,33 @@ export class PanelStore {
     // carries may be older.
     const starts = this.#state.snapshot === null && this.#state.view.sampler === null;
     this.update({ ...change, snapshot, passage, ...(starts ? { sampler: snapshot.sampler } : {}) });
+    if (after !== null && after.id !== before?.id) {
+      this.#followBranch(after);
+    }
+  }
+
+  /** Branches go with their passage. The pin goes to where a branch parts, or where a suggestion begins. */
+  #followBranch(trace: Trace): void {
+    const { passage, view } = this.#state;
+    const root = passage?.root ?? trace;
+    const kept = view.branches !== null && isTreeOf(view.branches, root) ? view.branches : null;
+    const isBranch = passage?.root != null;
+    const branches =
+      isBranch && (kept === null || branchShownBy(kept, trace) === null) ? grown(kept, root, trace) : kept;
+    const shown = isBranch && branches !== null ? branchShownBy(branches, trace) : null;
+    const from = passage?.generatedFrom ?? null;
+    const first =
+      shown !== null
+        ? Math.max(0, shown.keep + shown.from - leftOutOf(trace, shown))
+        : from === null || isBranch
+          ? -1
+          : trace.tokens.findIndex(({ end }) => end > from);
+    const isPinned = view.pinned?.traceId === trace.id;
+    const collapsed = first >= 0 ? view.collapsed.filter((name) => name !== 'branches') : view.collapsed;
+    if (branches !== view.branches || (first >= 0 && !isPinned)) {
+      const pinned = first >= 0 && !isPinned ? { traceId: trace.id, index: first } : view.pinned;
+      this.updateView({ branches, pinned, collapsed });
+    }
   }
 
   takeOverview(trace: Trace, value: HeadOverview): void {

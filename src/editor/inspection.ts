@@ -215,8 +215,11 @@ export class Inspection implements vscode.Disposable {
 
   /** Writes a branch into the document, in the place of what it has instead, and inspects the passage as it then is. */
   async insertBranch(path: BranchPath): Promise<void> {
-    await this.showBranch(path);
-    if (this.status.kind === 'ready' && this.inspected?.branch?.path === path) {
+    const isShown = () => this.status.kind === 'ready' && isSamePath(this.inspected?.branch?.path, path);
+    if (!isShown()) {
+      await this.showBranch(path);
+    }
+    if (isShown()) {
       await this.insertAtEnd('');
     }
   }
@@ -435,6 +438,10 @@ function idsOf({ tokens }: Trace): readonly number[] {
 
 function isOf(root: Trace, { root: ids }: BranchOf): boolean {
   return ids.length === root.tokens.length && root.tokens.every(({ id }, index) => id === ids[index]);
+}
+
+function isSamePath(one: BranchPath | undefined, { keep, behind }: BranchPath): boolean {
+  return one?.keep === keep && one.behind.length === behind.length && behind.every((id, at) => id === one.behind[at]);
 }
 
 /** How much two texts have in common at their beginning, in UTF-16 code units and whole characters. */

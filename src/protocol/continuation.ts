@@ -11,7 +11,7 @@ export interface ContinuationParams extends OfTrace {
   readonly behind: readonly number[];
   /** At most so many tokens are generated. */
   readonly count: number;
-  /** Ends before a line break, and behind a token with one in it. */
+  /** Ends before a line break, behind a token with one in it, and with the first round of what would go round in circles. */
   readonly untilLineEnd: boolean;
   /** How each token is chosen: temperature 0 takes the most probable one. */
   readonly sampler: SamplerSettings;
@@ -45,7 +45,7 @@ export interface GeneratedToken extends LensToken {
 }
 
 /** Why a continuation ends where it does. `time`: `withinMs` is over, and there is more to be had. */
-export type ContinuationEnd = 'count' | 'line' | 'end-token' | 'time';
+export type ContinuationEnd = 'count' | 'line' | 'loop' | 'end-token' | 'time';
 
 export interface Continuation {
   /** The last one is the end token where that ended it. */

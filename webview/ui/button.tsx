@@ -36,11 +36,21 @@ interface IconButtonProps {
   readonly title?: string;
   readonly pressed?: boolean;
   readonly disabled?: boolean;
+  /** False where what it stands in has keys for the same. */
+  readonly tabStop?: boolean;
   readonly onPress: () => void;
 }
 
 /** A small button that shows an icon only; `pressed` makes it a toggle. */
-export function IconButton({ icon, label, title = label, pressed, disabled = false, onPress }: IconButtonProps) {
+export function IconButton({
+  icon,
+  label,
+  title = label,
+  pressed,
+  disabled = false,
+  tabStop = true,
+  onPress,
+}: IconButtonProps) {
   return (
     <button
       type="button"
@@ -48,8 +58,13 @@ export function IconButton({ icon, label, title = label, pressed, disabled = fal
       aria-label={label}
       title={title}
       disabled={disabled}
+      tabIndex={tabStop ? 0 : -1}
       {...(pressed === undefined ? {} : { 'aria-pressed': pressed })}
-      onClick={onPress}
+      onClick={(event) => {
+        // What it stands in may be pressed, too.
+        event.stopPropagation();
+        onPress();
+      }}
     >
       <Icon name={icon} />
     </button>

@@ -22,10 +22,19 @@ const SHAPES = {
       </g>
     </>
   ),
+  branch: (
+    <>
+      <circle cx="5" cy="3.5" r="1.5" />
+      <circle cx="5" cy="12.5" r="1.5" />
+      <circle cx="11.5" cy="5.5" r="1.5" />
+      <path d="M5 5v6M11.5 7c0 2.5-6.500 1.5-6.500 4" />
+    </>
+  ),
+  close: <path d="m4 4 8 8M12 4l-8 8" />,
   insert: <path d="M2.5 3v10M13.5 8h-8M8.5 5 5.5 8l3 3" />,
-  arrow: <path d="M3 8h10M9.500 4.500 13 8l-3.500 3.500" />,
-  back: <path d="M9.500 4.500 6 8l3.500 3.500" />,
-  forward: <path d="M6.500 4.500 10 8l-3.500 3.500" />,
+  arrow: <path d="M3 8h10M9.500 4.500 13 8l-3.500 3.5" />,
+  back: <path d="M9.500 4.500 6 8l3.500 3.5" />,
+  forward: <path d="M6.500 4.500 10 8l-3.500 3.5" />,
   plus: <path d="M8 3.500v9M3.5 8h9" />,
   minus: <path d="M3.5 8h9" />,
   fit: <path d="M3 6V3h3M10 3h3v3M13 10v3h-3M6 13H3v-3" />,

@@ -97,9 +97,9 @@ function deviceTitle(name: string, reason: string | null): string {
   return reason === null ? `Runs on ${name}` : `Runs on ${name}: ${reason}`;
 }
 
-function sourceOf({ fileName, firstLine, lastLine, generatedFrom }: Passage): string {
+function sourceOf({ fileName, firstLine, lastLine, generatedFrom, root }: Passage): string {
   const place = `${fileName}:${firstLine === lastLine ? firstLine : `${firstLine}–${lastLine}`}`;
-  return generatedFrom === null ? place : `${place} + suggestion`;
+  return root !== null ? `${place} + branch` : generatedFrom === null ? place : `${place} + suggestion`;
 }
 
 function Counts({ passage, trace }: { passage: Passage; trace: Trace }) {

@@ -153,12 +153,23 @@ interface CandidateRowProps {
 }
 
 function CandidateRow({ candidate, scale, drawn }: CandidateRowProps) {
-  const { link } = usePanel();
+  const { link, branches } = usePanel();
   const { rank, probability, samplerProbability } = candidate;
+  const explore = () => void branches.exploreAtEnd(candidate);
   const dropped = samplerProbability === 0;
   const width = (value: number) => `${Math.min(1, value / scale.top) * 100}%`;
   return (
-    <tr class={`candidate${dropped ? ' is-dropped' : ''}`} data-token-id={candidate.id} data-rank={rank}>
+    <tr
+      class={`candidate${dropped ? ' is-dropped' : ''}`}
+      data-token-id={candidate.id}
+      data-rank={rank}
+      onKeyDown={(event) => {
+        if (event.key === 'Enter' && event.shiftKey) {
+          event.preventDefault();
+          explore();
+        }
+      }}
+    >
       <td class="candidate-rank">
         {drawn && <i class="drawn-mark" title="Drawn" />}
         {rank}
@@ -185,8 +196,14 @@ function CandidateRow({ candidate, scale, drawn }: CandidateRowProps) {
         <IconButton
           icon="insert"
           label={`Insert ${JSON.stringify(candidate.text)}`}
-          title="Insert at the end of the passage"
+          title="Insert at the end of the passage (Enter)"
           onPress={() => link.insert(candidate.text)}
+        />
+        <IconButton
+          icon="branch"
+          label={`Explore ${JSON.stringify(candidate.text)}`}
+          title="Go on from this token (Shift+Enter)"
+          onPress={explore}
         />
       </td>
     </tr>

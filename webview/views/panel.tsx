@@ -4,6 +4,7 @@ import { traceOf } from '../state';
 import { ProgressLine } from '../ui/progress';
 import { Attention } from './attention';
 import { AttributionSection } from './attribution';
+import { Branches } from './branches';
 import { useWidth } from './canvas';
 import { Choosing } from './choosing';
 import { FeedForward } from './feed-forward';
@@ -23,9 +24,10 @@ export function Panel() {
   const palette = useThemePalette();
   const { element, width } = useWidth();
   const snapshot = useSelected((state) => state.snapshot);
+  const trace = useSelected(traceOf);
   return (
     <PaletteContext.Provider value={palette}>
-      <main class="panel" aria-label="Headlight" ref={element} data-theme-kind={palette.kind}>
+      <main class="panel" aria-label="Headlight" ref={element} data-theme-kind={palette.kind} data-trace={trace?.id}>
         {snapshot !== null && width > 0 && <Content snapshot={snapshot} width={width} />}
         <Announcements />
       </main>
@@ -54,6 +56,7 @@ function Content({ snapshot, width }: { snapshot: PanelSnapshot; width: number }
           {trace.attention.available && <WorkedRow trace={trace} />}
           {trace.attention.available && <Heads trace={trace} panelWidth={width} />}
           <NextToken trace={trace} />
+          <Branches trace={trace} />
           <Choosing trace={trace} />
           <Layers trace={trace} panelWidth={width} />
           <AttributionSection trace={trace} />

@@ -6,6 +6,7 @@ import type { Tokenizer } from '../model/tokenizer';
 import { Generator } from '../sampling/generator';
 import { SampledDistribution } from '../sampling/sampler';
 import { logSumExp } from '../sampling/softmax';
+import { loopStart } from './ends';
 import type { RememberingModel, Turn } from './remembering-model';
 
 /** What is given up at once where the context is full: a beginning that moved with every token would be read each time. */
@@ -59,6 +60,11 @@ export async function continueFrom(
     }
     if (untilLineEnd && /[\r\n]/.test(token.text)) {
       return finish('line');
+    }
+    const round = untilLineEnd ? loopStart(ids.slice(kept.length)) : null;
+    if (round !== null) {
+      tokens.length = Math.max(0, round - behind.length);
+      return finish('loop');
     }
     if (tokens.length >= count) {
       return finish('count');

@@ -149,6 +149,8 @@ describe('continueFrom', () => {
     assert.equal(tokenizer.textOf(closing), ';');
     assert.deepEqual(await spelled([], 50_256), [1, 'end-token']);
     assert.deepEqual(await spelled([], closing), [3, 'count']);
+    // The same token again and again: one round of it is left.
+    assert.deepEqual(await spelled(Array(10).fill(closing), closing), [0, 'loop']);
   });
 
   it('answers with what there is when its time is over', async () => {
