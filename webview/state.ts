@@ -15,6 +15,7 @@ export type Display = 'matrix' | 'lines';
 export type SectionName =
   | 'tokens'
   | 'merges'
+  | 'embedding'
   | 'attention'
   | 'row'
   | 'heads'
@@ -64,7 +65,7 @@ const FIRST_VIEW: ViewState = {
   step: 'weights',
   hideSink: false,
   // What the panel is opened for stands open; the rest of the journey is a press away.
-  collapsed: ['merges', 'row', 'heads', 'branches', 'choosing', 'attribution', 'stream', 'neurons', 'training'],
+  collapsed: ['merges', 'embedding', 'row', 'heads', 'branches', 'choosing', 'attribution', 'stream', 'neurons', 'training'],
   head: null,
   pinned: null,
   window: null,

@@ -30,6 +30,7 @@ export interface StageChoice {
 
 export const STAGES = [
   'tokens',
+  'embedding',
   'attention',
   'heads',
   'stream',

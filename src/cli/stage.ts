@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { Inspector } from '../engine/inspect/inspector';
 import { HeadlightError } from '../protocol/errors';
 import { HEAD_SCORES, type HeadScoreName } from '../protocol/heads';
-import type { AttentionStep, AttributionSource, WordPart } from '../protocol/stages';
+import type { AttentionStep, AttributionSource, EmbeddingStep, WordPart } from '../protocol/stages';
 import type { Trace } from '../protocol/trace';
 import type { CommandLine, StageChoice } from './command-line';
 import { writeNpy } from './npy';
@@ -24,6 +24,9 @@ const CANDIDATES = 5;
 const PARTS = 20;
 const FOLLOWED = 20;
 const NEURONS = 16;
+const NEAREST = 10;
+/** Of a vector. */
+const NUMBERS = 6;
 const HEADS_OF_A_KIND = 8;
 
 const SCORE_TITLES: Readonly<Record<HeadScoreName, string>> = {
@@ -77,6 +80,8 @@ function computeStage(
   switch (choice.name) {
     case 'tokens':
       return merges(inspector, trace, token);
+    case 'embedding':
+      return embedding(inspector, trace, choice.layer, choice.head, token);
     case 'feed-forward':
       return feedForward(inspector, trace, choice.layer, token);
     case 'attention':
@@ -119,6 +124,99 @@ async function merges(inspector: Inspector, { id: traceId }: Trace, token: numbe
     table('The passage under other vocabularies', ['size', 'tokens', 'bytes a token', 'vocabulary'], counts, false),
   ];
   return { page: page.join('\n\n'), json: { merges: word, vocabularies: others.rows } };
+}
+
+/** From the token's row to the first stream, and what a layer does with its place. */
+async function embedding(
+  inspector: Inspector,
+  { id: traceId, tokens }: Trace,
+  layer: number,
+  head: number,
+  token: number,
+): Promise<StageOutput> {
+  const view = await inspector.stages.embedding({ traceId, token, layer, head, limit: NEAREST });
+  const { steps, nearest, rotary, alibiSlope, missing } = view;
+  const some = (vector: Float32Array) =>
+    [...vector.subarray(0, NUMBERS)].map((value) => value.toFixed(3).padStart(7)).join(' ');
+  const row = (name: string, vector: Float32Array) => [Math.hypot(...vector).toFixed(3), `${some(vector)}  ${name}`];
+  const title = `Embedding of #${token} ${quoted(tokens[token])}: the first ${NUMBERS} of ${steps[0].vector.length} numbers`;
+  const pages = [
+    table(
+      title,
+      ['length', 'numbers'],
+      steps.map((step) => row(nameOfStep(step), step.vector)),
+      false,
+    ),
+    table(
+      'Nearest rows of the embedding matrix',
+      ['cosine', 'token'],
+      nearest.map((near) => [near.cosine.toFixed(4), quoted(near)]),
+      false,
+    ),
+  ];
+  const tensors = new Map(
+    steps.map(({ kind, vector }) => [`embedding-${kind}`, { shape: [vector.length], values: vector }]),
+  );
+  if (rotary !== null) {
+    const { pairing, angles, frequencies, queryBefore, queryAfter, keyBefore, keyAfter } = rotary;
+    const places = (pair: number) =>
+      pairing === 'halves' ? `${pair} and ${pair + angles.length}` : `${2 * pair} and ${2 * pair + 1}`;
+    const vectors = {
+      'query-before': queryBefore,
+      'query-after': queryAfter,
+      'key-before': keyBefore,
+      'key-after': keyAfter,
+    };
+    pages.push(
+      table(
+        `Rotation of layer ${layer}, head ${head}, by position: radians`,
+        ['a token', 'here', 'numbers'],
+        [...angles.subarray(0, NUMBERS)].map((angle, pair) => [
+          frequencies[pair].toPrecision(4),
+          angle.toFixed(4),
+          places(pair),
+        ]),
+        false,
+      ),
+      table(
+        'Query and key',
+        ['length', 'numbers'],
+        Object.entries(vectors).map(([name, vector]) => row(name.replace('-', ' '), vector)),
+        false,
+      ),
+    );
+    for (const [name, values] of Object.entries({ ...vectors, angles, frequencies })) {
+      tensors.set(`rotary-${name}`, { shape: [values.length], values });
+    }
+  }
+  if (alibiSlope !== null) {
+    pages.push(
+      `ALiBi: layer ${layer}, head ${head} adds ${alibiSlope.toPrecision(6)} for each token that a key is nearer`,
+    );
+  }
+  if (missing !== null) {
+    pages.push(missing);
+  }
+  return { page: pages.join('\n\n'), json: view, tensors };
+}
+
+function nameOfStep(step: EmbeddingStep): string {
+  switch (step.kind) {
+    case 'token':
+      return 'row of the token';
+    case 'scale':
+      return `× ${step.factor.toPrecision(5)}`;
+    case 'position':
+      return `position, ${step.form}${step.row === null ? '' : `, row ${step.row}`}`;
+    case 'sum':
+      return 'sum';
+    case 'norm':
+      return 'after the norm';
+    case 'projection':
+      return 'projected';
+    case 'other':
+      return step.operators.join(', ');
+  }
 }
 
 async function feedForward(

@@ -17,6 +17,7 @@ import { HeadlightError, toResponseError } from '../protocol/errors';
 import { HeadScoresRequest } from '../protocol/heads';
 import {
   AttributionRequest,
+  EmbeddingRequest,
   HeadStepRequest,
   LensRequest,
   NeuronsRequest,
@@ -131,6 +132,7 @@ export function serve(connection: MessageConnection): void {
   );
   answer(HeadMatrixRequest, (params) => loaded().headMatrix(params));
   answer(CandidatesRequest, (params) => loaded().candidates(params));
+  answer(EmbeddingRequest, (params, cancellation) => loaded().stages.embedding(params, cancellation));
   answer(HeadStepRequest, (params) => loaded().stages.headStep(params));
   answer(WorkedRowRequest, (params) => loaded().stages.workedRow(params));
   answer(LensRequest, (params, cancellation) => loaded().stages.lens(params, cancellation));

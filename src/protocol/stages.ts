@@ -287,6 +287,76 @@ export interface ActiveNeurons {
   }[];
 }
 
+export interface EmbeddingParams extends OfTrace {
+  readonly token: number;
+  /** Whose rotation of queries and keys, or bias for distances, is shown. */
+  readonly layer: number;
+  readonly head: number;
+  /** So many of the nearest tokens are listed. */
+  readonly limit: number;
+}
+
+/** One step on the way from a token's id to the residual stream, [D] numbers each. */
+export type EmbeddingStep =
+  /** The token's row of the embedding matrix. */
+  | { readonly kind: 'token'; readonly vector: Float32Array }
+  /** That row times one number. */
+  | { readonly kind: 'scale'; readonly factor: number; readonly vector: Float32Array }
+  /**
+   * What the position adds: a row of a table of weights (`learned`), or sines and cosines, from a table or computed
+   * (`sinusoidal`).
+   */
+  | {
+      readonly kind: 'position';
+      readonly form: 'learned' | 'sinusoidal' | 'computed';
+      /** The row of the table; null where there is none. */
+      readonly row: number | null;
+      readonly vector: Float32Array;
+    }
+  /** The sum of what came before. */
+  | { readonly kind: 'sum'; readonly vector: Float32Array }
+  | { readonly kind: 'norm' | 'projection'; readonly vector: Float32Array }
+  /** By operators that say no more than their names. */
+  | { readonly kind: 'other'; readonly operators: readonly string[]; readonly vector: Float32Array };
+
+/** A layer turns queries and keys by angles that grow with the position (RoPE). */
+export interface RotaryPosition {
+  /** Which numbers of a vector are turned together: i and i + half, or 2i and 2i + 1. */
+  readonly pairing: 'halves' | 'neighbours';
+  /** [pairs]: this token's angles in radians, from −π to π. */
+  readonly angles: Float32Array;
+  /** [pairs]: what one token further adds to them. */
+  readonly frequencies: Float32Array;
+  /** What the turned part of a vector is multiplied by besides; 1 in most models. */
+  readonly stretch: number;
+  /** [d]: the query of the head and its key, before and after. */
+  readonly queryBefore: Float32Array;
+  readonly queryAfter: Float32Array;
+  readonly keyBefore: Float32Array;
+  readonly keyAfter: Float32Array;
+}
+
+/** How a token and its place become the first residual stream. */
+export interface EmbeddingView {
+  readonly token: number;
+  readonly layer: number;
+  readonly head: number;
+  /** From the row of the table to the stream, whose vector is the last. */
+  readonly steps: readonly EmbeddingStep[];
+  /** Tokens whose rows point most nearly where this one's points, itself left out. Exact, over the whole vocabulary. */
+  readonly nearest: readonly (NamedToken & { readonly cosine: number })[];
+  /** Null where the layer turns nothing. */
+  readonly rotary: RotaryPosition | null;
+  /**
+   * ALiBi: what this head's scores gain for each token that a key is nearer (Press et al. 2022). Null where they gain nothing
+   * that grows evenly with the distance.
+   */
+  readonly alibiSlope: number | null;
+  /** In a sentence: what this graph does not hold; null where nothing is missing. */
+  readonly missing: string | null;
+}
+
+export const EmbeddingRequest = new RequestType<EmbeddingParams, EmbeddingView, unknown>('trace/embedding');
 export const HeadStepRequest = new RequestType<HeadStepParams, HeadStepMatrix, unknown>('trace/headStep');
 export const WorkedRowRequest = new RequestType<WorkedRowParams, WorkedRow, unknown>('trace/workedRow');
 export const LensRequest = new RequestType<LensParams, LogitLens, unknown>('trace/lens');
@@ -300,6 +370,7 @@ export const NeuronsRequest = new RequestType<NeuronsParams, ActiveNeurons, unkn
 
 /** All of them, for who hands questions on. */
 export const STAGE_REQUESTS = [
+  EmbeddingRequest,
   HeadStepRequest,
   WorkedRowRequest,
   LensRequest,

@@ -234,6 +234,32 @@ describe('the stages in the panel', () => {
     await workbench.screenshot('merges');
   });
 
+  it('leads from the rows of a token and its place to the stream', async () => {
+    const { frame } = await panel();
+    await open('Embedding and position');
+    const rows = frame.locator('[data-section=embedding] [data-embedding]');
+    await rows.first().waitFor();
+    const text = (await frame.locator('[data-section=embedding] .subtitle').textContent())!;
+    const token = Number(/#(\d+)/.exec(text)![1]);
+    const view = await inspector.stages.embedding({ traceId: trace.id, token, ...(await shownHead()), limit: 12 });
+    const shown = await rows.evaluateAll((elements) => elements.map((each) => ({ ...(each as HTMLElement).dataset })));
+    assert.deepEqual(
+      shown.map(({ embedding }) => embedding),
+      view.steps.map(({ kind }) => kind),
+    );
+    for (const [at, { vector }] of view.steps.entries()) {
+      assert.ok(Math.abs(Number(shown[at].length) - Math.hypot(...vector)) < 1e-3);
+    }
+    const near = await frame
+      .locator('[data-section=embedding] [data-near]')
+      .evaluateAll((elements) => elements.map((each) => Number((each as HTMLElement).dataset.near)));
+    assert.deepEqual(
+      near,
+      view.nearest.map(({ id }) => id),
+    );
+    await workbench.screenshot('embedding');
+  });
+
   it('lists the neurons that a token excites', async () => {
     const { frame } = await panel();
     await open('Feed-forward');

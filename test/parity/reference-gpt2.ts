@@ -76,6 +76,11 @@ export class ReferenceGpt2 {
     return new ReferenceGpt2(this.config, this.weights, Math.fround);
   }
 
+  /** One of the model's weights, row-major. */
+  weight(name: string): Float64Array {
+    return this.weights.get(name);
+  }
+
   run(ids: readonly number[]): Gpt2Run {
     const blocks = this.blocks(ids);
     return { logits: this.unembed(blocks.hiddenStates[blocks.layers.length]), ...blocks };

@@ -139,6 +139,43 @@ describe('the stages against a plain GPT-2 in float64', () => {
     }
   });
 
+  it('leads from the rows of the two tables to the stream', async () => {
+    const token = length - 3;
+    const view = await inspector.stages.embedding({ traceId, token, layer: 0, head: 0, limit: 10 });
+    const tokens = reference.weight('wte.weight');
+    const row = (id: number) => tokens.subarray(id * width, (id + 1) * width);
+    const position = reference.weight('wpe.weight').subarray(token * width, (token + 1) * width);
+    const [own, place, sum] = view.steps;
+    assert.deepEqual(
+      view.steps.map(({ kind }) => kind),
+      ['token', 'position', 'sum'],
+    );
+    assertClose(own.vector, row(ids[token]), 'the row of the token');
+    assert.ok(place.kind === 'position' && place.form === 'learned' && place.row === token);
+    assertClose(place.vector, position, 'the row of the position');
+    assertClose(sum.vector, run.hiddenStates[0].subarray(token * width, (token + 1) * width), 'their sum');
+    assert.deepEqual([view.rotary, view.alibiSlope, view.missing], [null, null, null]);
+    const norm = (vector: Float64Array) => Math.hypot(...vector);
+    const cosines = Array.from({ length: vocabSize }, (_, id) => {
+      const other = row(id);
+      return other.reduce((dot, value, d) => dot + value * row(ids[token])[d], 0) / norm(other) / norm(row(ids[token]));
+    });
+    const best = cosines
+      .filter((_, id) => id !== ids[token])
+      .sort((a, b) => b - a)
+      .slice(0, 10);
+    assertClose(
+      view.nearest.map(({ cosine }) => cosine),
+      best,
+      'the nearest rows',
+    );
+    assertClose(
+      view.nearest.map(({ id }) => cosines[id]),
+      best,
+      'their tokens',
+    );
+  });
+
   it('works a row out that adds up', async () => {
     const query = length - 2;
     const row = await inspector.stages.workedRow({

@@ -1,8 +1,7 @@
-import type { ComponentChildren } from 'preact';
 import './toolkit';
 
 interface CheckboxProps {
-  readonly label: ComponentChildren;
+  readonly label: string;
   readonly title?: string;
   readonly checked: boolean;
   readonly onChange: (checked: boolean) => void;

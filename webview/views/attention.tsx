@@ -56,11 +56,7 @@ export function Attention({ trace, panelWidth }: { trace: Trace; panelWidth: num
         <>
           {display === 'matrix' && <Stepper />}
           <Checkbox
-            label={
-              <>
-                hide <span class="if-roomy">first-token </span>sink
-              </>
-            }
+            label="hide first-token sink"
             title="Leaves out the first token as a key; the other weights stay as they are"
             checked={hideSink}
             onChange={(next) => store.updateView({ hideSink: next })}

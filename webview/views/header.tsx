@@ -108,19 +108,15 @@ function Counts({ passage, trace }: { passage: Passage; trace: Trace }) {
   const characters = [...text].length;
   return (
     <span class="counts" data-chip="counts">
-      <span>
-        <b>{formatCount(tokens)}</b> {tokens === 1 ? 'token' : 'tokens'}
-      </span>
-      <span class="as-fits">
-        <span>
-          {' '}
-          · <b>{formatCount(characters)}</b> {characters === 1 ? 'char' : 'chars'}
-        </span>
+      <b>{formatCount(tokens)}</b> {tokens === 1 ? 'token' : 'tokens'}
+      <span class="counts-more">
+        {' '}
+        · <b>{formatCount(characters)}</b> {characters === 1 ? 'char' : 'chars'}
         {tokens > 0 && (
-          <span>
+          <>
             {' '}
             · <b>{(characters / tokens).toFixed(1)}</b> chars/token
-          </span>
+          </>
         )}
       </span>
     </span>

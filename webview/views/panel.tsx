@@ -7,6 +7,7 @@ import { AttributionSection } from './attribution';
 import { Branches } from './branches';
 import { useWidth } from './canvas';
 import { Choosing } from './choosing';
+import { EmbeddingSection } from './embedding';
 import { FeedForward } from './feed-forward';
 import { Header } from './header';
 import { Heads } from './heads';
@@ -52,6 +53,7 @@ function Content({ snapshot, width }: { snapshot: PanelSnapshot; width: number }
           <PassageNotices passage={passage} trace={trace} />
           <Tokens passage={passage} trace={trace} />
           <Merges trace={trace} />
+          <EmbeddingSection trace={trace} />
           <Attention trace={trace} panelWidth={width} />
           {trace.attention.available && <WorkedRow trace={trace} />}
           {trace.attention.available && <Heads trace={trace} panelWidth={width} />}

@@ -53,7 +53,7 @@ export function TokenProfile({ trace, colour }: { trace: Trace; colour: ColourMo
     <div class="profile" ref={element}>
       <div class="profile-head">
         <span>{data.label}</span>
-        <span class="as-fits">
+        <span>
           {data.note.map(({ label, value }, at) => (
             <span key={label}>
               {at > 0 && ' · '}

@@ -36,6 +36,11 @@ export function VectorStrip({ name, values, extent }: VectorStripProps) {
   );
 }
 
+/** Says how much of a vector of that width is drawn. */
+export function drawnOf(width: number): string {
+  return width <= MOST_CELLS ? 'its numbers' : `its first ${MOST_CELLS} of ${width} numbers`;
+}
+
 /** The largest magnitude in some vectors: one scale for all of them. */
 export function extentOf(vectors: readonly Float32Array[]): number {
   return vectors.reduce(

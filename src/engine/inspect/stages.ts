@@ -4,6 +4,8 @@ import type {
   ActiveNeurons,
   Attribution,
   AttributionParams,
+  EmbeddingParams,
+  EmbeddingView,
   HeadStepMatrix,
   HeadStepParams,
   LensParams,
@@ -30,6 +32,7 @@ import { activeNeurons } from './active-neurons';
 import { headStep, workedRow } from './attention-steps';
 import { attributeLogits } from './attribution';
 import type { Cancellation } from './cancellation';
+import { embeddingView } from './embedding-view';
 import { logitLens } from './logit-lens';
 import { streamNorms } from './stream-norms';
 import { trainingView } from './training-view';
@@ -72,11 +75,16 @@ export class Stages {
     const last = trace.ids.length - 1;
     yield () =>
       logitLens(anatomy, trace, this.tokenizer, { traceId, positions: { from: last, to: last + 1 }, limit: 1 });
+    yield () => this.embedding({ traceId, token: last, layer: 0, head: 0, limit: 1 });
     for (let layer = 0; layer < trace.stream.length - 1; layer++) {
       yield () => anatomy.headAdditions(trace, layer, last);
       yield () => anatomy.headScores(trace, layer, 0);
       yield () => anatomy.neurons(trace, layer);
     }
+  }
+
+  embedding(params: EmbeddingParams, cancellation?: Cancellation): Promise<EmbeddingView> {
+    return embeddingView(this.decoder.anatomy, this.find(params.traceId), this.tokenizer, params, cancellation);
   }
 
   /** One step of a head's attention over a window. */

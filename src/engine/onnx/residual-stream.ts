@@ -62,7 +62,7 @@ export function findResidualStream(
 }
 
 /** The look-ups of the tokens' rows in a table of weights. */
-function embeddingNodes(topology: Topology, tokens: string): readonly GraphNode[] {
+export function embeddingNodes(topology: Topology, tokens: string): readonly GraphNode[] {
   const found: GraphNode[] = [];
   const reached = new Set([tokens]);
   for (const tensor of reached) {

@@ -4,9 +4,11 @@ import type { DecoderConfig } from '../model/config';
 import type { GraphAnalysis } from '../onnx/analysis';
 import { type AttentionSite, entryNode } from '../onnx/attention';
 import type { DataType } from '../onnx/data-type';
+import { type Embedding, findEmbedding } from '../onnx/embedding';
 import { findLayerParts, type LayerParts, type Neurons } from '../onnx/layer-parts';
 import type { PartsModel } from '../onnx/parts-model';
 import { isHeadwiseSite } from '../onnx/replay-graph';
+import { findRotation, type Rotation } from '../onnx/rotation';
 import { scorePath } from '../onnx/score-path';
 import type { Signature } from '../onnx/signature';
 import { findUnembedding, type Unembedding } from '../onnx/unembedding';
@@ -30,20 +32,29 @@ export interface AnatomyPlan {
   /** By layer; null where what the block adds to the stream could not be told apart. */
   readonly parts: readonly (LayerParts | null)[];
   readonly unembedding: Unembedding | null;
+  /** Null where the tokens are not looked up in one table. */
+  readonly embedding: Embedding | null;
+  /** By layer; null where it does not turn its queries and keys. */
+  readonly rotations: readonly (Rotation | null)[];
 }
 
 /** @param isTrusted whether the model's operators were proved to be what their parts are */
 export function planAnatomy(
-  { parts: { topology }, layers, stream, signature: { logits } }: GraphAnalysis,
+  { parts: { topology }, layers, stream, signature: { tokens, logits } }: GraphAnalysis,
   isTrusted: boolean,
 ): AnatomyPlan {
   const tensors = stream.found ? stream.tensors : [];
+  const sites = layers.map((layer) => ('site' in layer && isTrusted ? layer.site : null));
   return {
-    sites: layers.map((layer) => ('site' in layer && isTrusted ? layer.site : null)),
+    sites,
     parts: layers.map((layer, index) =>
       stream.found && isTrusted ? findLayerParts(topology, tensors[index], tensors[index + 1], entryNode(layer)) : null,
     ),
     unembedding: stream.found ? findUnembedding(topology, tensors.at(-1)!, logits) : null,
+    embedding: stream.found ? findEmbedding(topology, tokens, tensors[0]) : null,
+    rotations: sites.map((site, layer) =>
+      site !== null && stream.found ? findRotation(topology, tensors[layer], site) : null,
+    ),
   };
 }
 
@@ -79,6 +90,8 @@ export interface HeadScores {
   readonly scores: Float32Array;
   /** [T, T]: what the softmax reads. */
   readonly masked: Float32Array;
+  /** All of them, from the product to what the softmax reads, with the operator that gave each; null for the product. */
+  readonly steps: readonly { readonly operator: string | null; readonly scores: Float32Array }[];
 }
 
 /** The hidden layer of a feed-forward. */
@@ -119,6 +132,38 @@ export class Anatomy {
 
   get plan(): AnatomyPlan {
     return this.options.plan;
+  }
+
+  /** The shape of the model. */
+  get config(): DecoderConfig {
+    return this.options.config;
+  }
+
+  /**
+   * Runs the part of the graph between some tensors and others.
+   *
+   * @param key names the part, which is cut out once; each has the same ends every time
+   * @param given the numbers of the tensors where it begins
+   * @param wanted the tensors that it computes
+   */
+  async part(
+    pass: Pick<KeptPass, 'ids'>,
+    key: string,
+    given: ReadonlyMap<string, Tensor>,
+    wanted: readonly string[],
+  ): Promise<Readonly<Record<string, Tensor>>> {
+    const slice = await this.open(key, given, wanted);
+    return this.run(slice, pass, Object.fromEntries(given), wanted);
+  }
+
+  /** A tensor of the runtime. */
+  tensor(type: Tensor['type'], values: Float32Array, dims: readonly number[]): Tensor {
+    return tensorOfFloats(this.options.runtime, type, values, dims);
+  }
+
+  /** Token ids, or what else is looked up with, as 64-bit integers. */
+  integers(values: Iterable<number>, dims: readonly number[]): Tensor {
+    return new this.options.runtime.Tensor('int64', BigInt64Array.from(values, BigInt), dims);
   }
 
   /** Heads of a layer that have keys and values of their own. */
@@ -183,11 +228,13 @@ export class Anatomy {
       // Where all heads were computed, or a bias of each head made maps for all, the head's own is in its place.
       return data.length === cells ? data : data.subarray(head * cells, (head + 1) * cells);
     });
+    const operators = new Map(site.chain.map(({ opType, outputs }) => [outputs[0], opType]));
     const maskedAt = tensors.findIndex((scores) => isMasked(scores, length));
     return {
       product: tensors[0],
       scores: tensors[maskedAt < 1 ? tensors.length - 1 : maskedAt - 1],
       masked: tensors.at(-1)!,
+      steps: path.map((name, at) => ({ operator: operators.get(name) ?? null, scores: tensors[at] })),
     };
   }
 
@@ -352,7 +399,7 @@ export class Anatomy {
 
   private async run(
     { session, ownInputs }: OpenedSlice,
-    { ids }: KeptPass,
+    { ids }: Pick<KeptPass, 'ids'>,
     given: Feeds,
     fetch: readonly string[],
   ): Promise<Readonly<Record<string, Tensor>>> {

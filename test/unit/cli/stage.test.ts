@@ -47,6 +47,13 @@ describe('inspect --stage', () => {
     assert.equal(randomText.repeatedIds.length, 2 * randomText.length + 1);
   });
 
+  it('leads from the row of a token to the stream', async () => {
+    const page = await show('embedding', '--token', '2');
+    assert.match(page, /^Embedding of #2 " keeper": the first 6 of 256 numbers\n/);
+    assert.match(page, /\n +\d+\.\d{3} +-?\d.* {2}position, learned, row 2\n/);
+    assert.match(page, /\nNearest rows of the embedding matrix\n/);
+  });
+
   it('prints a lens with a row for each depth', async () => {
     const page = await show('lens', '--token', '2');
     assert.match(page, /^Logit lens after #2 " keeper"\n/);
