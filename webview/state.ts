@@ -26,6 +26,7 @@ export type SectionName =
   | 'attribution'
   | 'stream'
   | 'neurons'
+  | 'again'
   | 'training';
 
 /** One head of the model; both count from 0. */
@@ -65,7 +66,19 @@ const FIRST_VIEW: ViewState = {
   step: 'weights',
   hideSink: false,
   // What the panel is opened for stands open; the rest of the journey is a press away.
-  collapsed: ['merges', 'embedding', 'row', 'heads', 'branches', 'choosing', 'attribution', 'stream', 'neurons', 'training'],
+  collapsed: [
+    'merges',
+    'embedding',
+    'row',
+    'heads',
+    'branches',
+    'choosing',
+    'attribution',
+    'stream',
+    'neurons',
+    'again',
+    'training',
+  ],
   head: null,
   pinned: null,
   window: null,

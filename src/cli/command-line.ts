@@ -26,6 +26,10 @@ export interface StageChoice {
   /** Null is the last token. */
   readonly token: number | null;
   readonly stride: number | null;
+  /** Tokens to generate. */
+  readonly count: number | null;
+  /** Of the draws. */
+  readonly seed: number | null;
 }
 
 export const STAGES = [
@@ -38,6 +42,7 @@ export const STAGES = [
   'lens',
   'attribution',
   'sampler',
+  'again',
   'training',
 ] as const;
 
@@ -72,6 +77,8 @@ Shows what a language model makes of a text: its tokens, what it would write nex
   --head H         of that head, from 0 (default 0)
   --token I        at that token, from 0 (default the last)
   --stride N       for training: tokens from one window of a long text to the next (default half the context)
+  --count N        for again: tokens to generate (default 20)
+  --seed N         for again: of the draws (default 1)
   --help           this page
 `;
 
@@ -105,6 +112,8 @@ function stageOf(values: Values): { readonly stage?: StageChoice } {
     head: index(values.head, '--head'),
     token: index(values.token, '--token'),
     stride: index(values.stride, '--stride'),
+    count: index(values.count, '--count'),
+    seed: index(values.seed, '--seed'),
   };
   if (values.stage === undefined) {
     const unused = Object.entries(part).find(([, value]) => value !== null);
@@ -117,7 +126,7 @@ function stageOf(values: Values): { readonly stage?: StageChoice } {
   if (name === undefined) {
     throw invalid(`--stage takes one of ${STAGES.join(', ')}, and "${values.stage}" is none`);
   }
-  return { stage: { name, layer: part.layer ?? 0, head: part.head ?? 0, token: part.token, stride: part.stride } };
+  return { stage: { ...part, name, layer: part.layer ?? 0, head: part.head ?? 0 } };
 }
 
 function index(word: string | undefined, option: string): number | null {
@@ -151,6 +160,8 @@ function parse(args: readonly string[]) {
         head: { type: 'string' },
         token: { type: 'string' },
         stride: { type: 'string' },
+        count: { type: 'string' },
+        seed: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },
     }).values;

@@ -25,6 +25,8 @@ const PARTS = 20;
 const FOLLOWED = 20;
 const NEURONS = 16;
 const NEAREST = 10;
+/** Tokens that are generated where no count is given. */
+const GENERATED = 20;
 /** Of a vector. */
 const NUMBERS = 6;
 const HEADS_OF_A_KIND = 8;
@@ -96,6 +98,8 @@ function computeStage(
       return attribution(inspector, trace, token);
     case 'sampler':
       return samplerSteps(inspector, trace, sampler);
+    case 'again':
+      return again(inspector, trace, sampler, choice.count ?? GENERATED, choice.seed ?? 1);
     case 'training':
       return training(inspector, trace, choice.stride ?? Math.floor(trace.model.contextLength / 2));
   }
@@ -393,6 +397,41 @@ async function samplerSteps(
     `what is left is divided by ${steps.mass.toFixed(4)}`;
   const heading = ['logit', '÷ T', 'softmax', 'min-p', 'sum', 'top-p', 'drawn with', 'token'];
   return { page: table(title, heading, rows, false), json: steps };
+}
+
+/** The passage growing, a token at a time, from the cache of those before. */
+async function again(
+  inspector: Inspector,
+  { id: traceId, tokens }: Trace,
+  sampler: CommandLine['sampler'],
+  count: number,
+  seed: number,
+): Promise<StageOutput> {
+  const params = { traceId, keep: tokens.length, behind: [], untilLineEnd: false, limit: 3, withinMs: null };
+  const answer = await inspector.continuation({ ...params, count, sampler, seed }, (work) => work());
+  const rows = answer.tokens.map((token, at) => [
+    String(tokens.length + at),
+    percent(token.probability),
+    percent(token.samplerProbability),
+    String(token.rank),
+    String(token.reused),
+    String(token.read),
+    quoted(token),
+  ]);
+  const last = answer.tokens.at(-1)!;
+  const held = last.reused + last.read;
+  const bytes = answer.tokens.flatMap((token) => token.bytes);
+  const cache =
+    answer.cacheBytesPerToken === 0
+      ? 'no cache'
+      : `a cache of ${held} tokens, ${((held * answer.cacheBytesPerToken) / 2 ** 20).toFixed(2)} MB`;
+  const end = answer.ended === 'end-token' ? 'until the model ended the text' : `${rows.length} tokens`;
+  const heading = ['#', 'raw', 'drawn with', 'rank', 'reused', 'read', 'token'];
+  const page = [
+    table(`Again, ${end}; ${cache}`, heading, rows, false),
+    `Text: ${quoted({ text: new TextDecoder().decode(Uint8Array.from(bytes)) })}`,
+  ];
+  return { page: page.join('\n\n'), json: answer };
 }
 
 async function training(inspector: Inspector, { id: traceId }: Trace, stride: number): Promise<StageOutput> {

@@ -2,6 +2,7 @@ import type { PanelSnapshot } from '../../src/protocol/panel';
 import { PaletteContext, useSelected, useThemePalette } from '../panel-context';
 import { traceOf } from '../state';
 import { ProgressLine } from '../ui/progress';
+import { Again } from './again';
 import { Attention } from './attention';
 import { AttributionSection } from './attribution';
 import { Branches } from './branches';
@@ -64,6 +65,7 @@ function Content({ snapshot, width }: { snapshot: PanelSnapshot; width: number }
           <AttributionSection trace={trace} />
           <Stream trace={trace} />
           <FeedForward trace={trace} />
+          <Again trace={trace} />
           <Training trace={trace} />
         </div>
       )}

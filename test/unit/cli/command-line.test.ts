@@ -69,12 +69,12 @@ describe('a stage on the command line', () => {
   it('is named with its part', () => {
     assert.deepEqual(parse('--stage', 'attention', '--layer', '2', '--head', '3', '--token', '4'), {
       ...(parse() as object),
-      stage: { name: 'attention', layer: 2, head: 3, token: 4, stride: null },
+      stage: { name: 'attention', layer: 2, head: 3, token: 4, stride: null, count: null, seed: null },
     });
   });
 
   for (const [args, sentence] of [
-    [['--stage', 'magic'], /^--stage takes one of tokens, attention, .*"magic" is none\.$/],
+    [['--stage', 'magic'], /^--stage takes one of tokens, embedding, attention, .*"magic" is none\.$/],
     [['--layer', '1'], /^--layer says which part of a stage is meant, and no --stage is given\.$/],
     [['--stage', 'lens', '--token', '1.5'], /^--token takes a whole number from 0, and "1\.5" is none\.$/],
   ] as const) {

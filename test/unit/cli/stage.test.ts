@@ -90,10 +90,26 @@ describe('inspect --stage', () => {
     assert.match(await show('stream'), /^Residual stream at #\d+ " the": Euclidean lengths\n/);
   });
 
+  it('lets the passage grow, each token from the cache of those before', async () => {
+    const args = ['again', '--count', '6', '--temperature', '0.8', '--top-k', '40', '--seed', '3'];
+    const { tokens } = JSON.parse(await show(...args, '--json'));
+    assert.equal(tokens.length, 6);
+    for (const [at, { reused, read }] of tokens.entries()) {
+      assert.equal(reused + read, trace.tokens.length + at);
+      if (at > 0) {
+        assert.equal(read, 1, 'a step reads what the one before it wrote');
+      }
+    }
+    const page = await show(...args);
+    assert.match(page, /^Again, 6 tokens; a cache of \d+ tokens, \d+\.\d\d MB\n/);
+    assert.equal(JSON.parse(await show(...args, '--json')).tokens[5].id, tokens[5].id, 'the same seed, the same text');
+  });
+
   for (const [args, sentence] of [
     [['attention', '--layer', '99'], /^There is no layer 99;/],
     [['attention', '--head', '99'], /^There is no head 99;/],
     [['lens', '--token', '999'], /^There is no token 999;/],
+    [['again', '--count', '0'], /^0 tokens cannot be generated/],
     [['training', '--stride', '0'], /^A stride of 0 leaves tokens out;/],
     [['sampler', '--tensors', 'somewhere'], /^The stage sampler has no tensors to write; use --json\.$/],
   ] as const) {
