@@ -294,6 +294,42 @@ describe('the stages in the panel', () => {
     await workbench.screenshot('choosing');
   });
 
+  it('lets the passage grow by keyboard, a token from the cache at a time', async () => {
+    const { frame } = await panel();
+    await open('Again, token by token');
+    const params = { traceId: trace.id, keep: trace.tokens.length, behind: [], untilLineEnd: false };
+    const expected = await inspector.continuation(
+      { ...params, count: 12, sampler: SAMPLER, seed: 1, limit: 4, withinMs: null },
+      (work) => work(),
+    );
+    const rows = frame.locator('[data-section=again] [data-step]');
+    const shown = async () =>
+      (await rows.evaluateAll((elements) => elements.map((each) => ({ ...(each as HTMLElement).dataset })))).reverse();
+    await frame.locator('vscode-button', { hasText: 'Step' }).press('Enter');
+    await frame.locator('[data-grown="1"]').waitFor();
+    await frame.locator('vscode-button', { hasText: 'Step' }).press('Enter');
+    await frame.locator('[data-grown="2"]').waitFor();
+    const [, second] = await shown();
+    assert.deepEqual(
+      [second.step, second.token, second.reused, second.read],
+      [trace.tokens.length + 1, expected.tokens[1].id, trace.tokens.length, 1].map(String),
+    );
+    assert.ok(Math.abs(Number(second.probability) - expected.tokens[1].probability) < TOLERANCE);
+    const cache = frame.locator('[data-section=again] [data-cache]');
+    assert.equal(await cache.getAttribute('data-cache'), String(trace.tokens.length + 1));
+    await frame.locator('vscode-button', { hasText: 'Continue' }).click();
+    await frame.locator('[data-section=again] [data-step]').nth(11).waitFor();
+    await frame.locator('vscode-button', { hasText: 'Stop' }).click();
+    await frame.locator('vscode-button', { hasText: 'Start over' }).waitFor();
+    assert.deepEqual(
+      (await shown()).slice(0, 12).map(({ token }) => Number(token)),
+      expected.tokens.map(({ id }) => id),
+    );
+    await workbench.screenshot('again');
+    await frame.locator('vscode-button', { hasText: 'Start over' }).press('Enter');
+    await frame.locator('[data-grown="0"]').waitFor();
+  });
+
   it('shows the passage as training data', async () => {
     const { frame } = await panel();
     await open('As training data');
