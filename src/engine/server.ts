@@ -117,10 +117,8 @@ export function serve(connection: MessageConnection): void {
     inTurn(cancellation, async () => {
       const asked = loaded();
       const trace = await asked.trace(text, cancellation);
-      if (prepared !== asked) {
-        prepared = asked;
-        idleWork.start(asked.stages.preparation(trace.id));
-      }
+      idleWork.start(asked.stages.preparation(trace.id, prepared !== asked));
+      prepared = asked;
       return trace;
     }),
   );

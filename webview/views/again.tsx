@@ -47,7 +47,10 @@ function GrowingPassage({ trace, growth }: { trace: Trace; growth: GrowthControl
       <div class="growing" data-grown={steps.length}>
         {trace.tokens.length > TAIL && <span class="is-faint">… </span>}
         {trace.tokens.slice(-TAIL).map((token) => (
-          <TokenText key={token.index} token={token} />
+          <span key={token.index}>
+            <TokenText token={token} />
+            {endsLine(token) && <br />}
+          </span>
         ))}
         {steps.map((step, at) => (
           <span
@@ -56,6 +59,7 @@ function GrowingPassage({ trace, growth }: { trace: Trace; growth: GrowthControl
             title={`${formatPercent(step.probability)}, rank ${formatCount(step.rank)}`}
           >
             <TokenText token={step} />
+            {endsLine(step) && <br />}
           </span>
         ))}
         {!growth.hasEnded && <span class="grown-caret" aria-hidden="true" />}
@@ -187,6 +191,11 @@ function StepTable({ trace, steps }: { trace: Trace; steps: readonly GeneratedTo
       </tbody>
     </table>
   );
+}
+
+/** The sign of a line break is drawn; the line has to be broken, too. */
+function endsLine({ text }: { readonly text: string }): boolean {
+  return text.includes('\n');
 }
 
 function samplerSentence({ temperature, topK, topP, minP }: SamplerSettings, seed: number): string {

@@ -3,7 +3,6 @@ import type { LensCell, LensParams, LogitLens } from '../../protocol/stages';
 import type { Tokenizer } from '../model/tokenizer';
 import type { Anatomy, KeptPass } from '../runtime/anatomy';
 import { floatData } from '../runtime/tensors';
-import { expOfNegative, largestLogit } from '../sampling/softmax';
 import { type Cancellation, pauseUnlessCancelled } from './cancellation';
 
 /** Numbers that are in memory at a time: 32 MB, or a hundred rows of a vocabulary of 80,000. */
@@ -42,66 +41,16 @@ export async function logitLens(
       stacked.set(depths[Math.floor((first + row) / count)].subarray(from, from + width), row * width);
     }
     const logits = await anatomy.unembed(pass, await anatomy.norm(pass, stacked));
-    const vocabSize = logits.length / rows;
-    for (let row = 0; row < rows; row++) {
-      const next = positionOf(row) + 1;
-      cells.push(
-        readCell(
-          logits.subarray(row * vocabSize, (row + 1) * vocabSize),
-          next < length ? pass.ids[next] : null,
-          limit,
-          tokenizer,
-        ),
-      );
+    const asked = Array.from({ length: rows }, (_, row) => pass.ids[positionOf(row) + 1] ?? null);
+    for (const { ids, probabilities, own } of await anatomy.readLogits(logits, asked, limit)) {
+      const tokens = ids.map((id, place) => ({
+        id,
+        text: tokenizer.textOf(id),
+        bytes: [...tokenizer.bytesOf(id)],
+        probability: probabilities[place],
+      }));
+      cells.push({ tokens, actual: own });
     }
   }
   return { positions, rows: depths.map((_, depth) => cells.slice(depth * count, (depth + 1) * count)) };
-}
-
-function readCell(logits: Float32Array, next: number | null, limit: number, tokenizer: Tokenizer): LensCell {
-  const most = largestLogit(logits);
-  const best = largest(logits, limit);
-  const own = next === null ? Number.POSITIVE_INFINITY : logits[next];
-  let sum = 0;
-  let above = 0;
-  for (let id = 0; id < logits.length; id++) {
-    const logit = logits[id];
-    sum += expOfNegative(logit - most);
-    if (logit > own) {
-      above++;
-    }
-  }
-  const probability = (id: number) => Math.exp(logits[id] - most) / sum;
-  return {
-    tokens: best.map((id) => ({
-      id,
-      text: tokenizer.textOf(id),
-      bytes: [...tokenizer.bytesOf(id)],
-      probability: probability(id),
-    })),
-    // Ties share the better rank.
-    actual: next === null ? null : { probability: probability(next), rank: above + 1 },
-  };
-}
-
-/** The ids of the largest logits, largest first, equal ones by lower id; fewer where most are ruled out (−∞). */
-function largest(logits: Float32Array, count: number): number[] {
-  const best: number[] = [];
-  let least = Number.NEGATIVE_INFINITY;
-  for (let id = 0; id < logits.length; id++) {
-    const logit = logits[id];
-    if (!(logit > least)) {
-      continue;
-    }
-    let place = best.length;
-    while (place > 0 && logit > logits[best[place - 1]]) {
-      place--;
-    }
-    best.splice(place, 0, id);
-    if (best.length >= count) {
-      best.length = count;
-      least = logits[best[count - 1]];
-    }
-  }
-  return best;
 }

@@ -63,23 +63,31 @@ export class Stages {
   ) {}
 
   /**
-   * Asks for a little of what the stages are made of, a part at a time, so that the first stage that is opened does not
-   * wait until its parts of the graph are cut out and started. For models of a size whose parts may be held twice.
+   * Asks for what the stages are made of, a part at a time, so that a stage does not wait for it when it is opened. For
+   * models of a size whose parts may be held twice.
+   *
+   * @param isFirst also opens the parts of the graph that no passage has needed yet
    */
-  *preparation(traceId: number): Pieces {
+  *preparation(traceId: number, isFirst: boolean): Pieces {
     const { anatomy, parameters } = this.decoder;
     if (parameters > MOST_PREPARED) {
       return;
     }
     const trace = this.find(traceId);
     const last = trace.ids.length - 1;
-    yield () =>
-      logitLens(anatomy, trace, this.tokenizer, { traceId, positions: { from: last, to: last + 1 }, limit: 1 });
-    yield () => this.embedding({ traceId, token: last, layer: 0, head: 0, limit: 1 });
-    for (let layer = 0; layer < trace.stream.length - 1; layer++) {
-      yield () => anatomy.headAdditions(trace, layer, last);
-      yield () => anatomy.headScores(trace, layer, 0);
-      yield () => anatomy.neurons(trace, layer);
+    const layers = Array.from({ length: trace.stream.length - 1 }, (_, layer) => layer);
+    for (const layer of layers) {
+      yield () => anatomy.additions(trace, layer);
+    }
+    if (isFirst) {
+      const positions = { from: last, to: last + 1 };
+      yield () => logitLens(anatomy, trace, this.tokenizer, { traceId, positions, limit: 1 });
+      yield () => this.embedding({ traceId, token: last, layer: 0, head: 0, limit: 1 });
+      for (const layer of layers) {
+        yield () => anatomy.headAdditions(trace, layer, last);
+        yield () => anatomy.headScores(trace, layer, 0);
+        yield () => anatomy.neurons(trace, layer);
+      }
     }
   }
 

@@ -13,6 +13,7 @@ import { scorePath } from '../onnx/score-path';
 import type { Signature } from '../onnx/signature';
 import { findUnembedding, type Unembedding } from '../onnx/unembedding';
 import { buildFeeds, type Feeds } from './feeds';
+import { LogitReader, type LogitReading } from './logit-reader';
 import { firstLine, type Runtime } from './providers';
 import { cutSlice, type OpenedSlice } from './slices';
 import { byteLengthOf, dataTypeOf, floatData, tensorOfFloats } from './tensors';
@@ -128,7 +129,11 @@ export class Anatomy {
   /** Of the newest pass; what was asked for last stands last. */
   private layerRuns: { readonly pass: KeptPass | null; readonly byLayer: Map<number, LayerRun> } = EMPTY_RUNS;
 
-  constructor(private readonly options: AnatomyOptions) {}
+  private readonly reader: LogitReader;
+
+  constructor(private readonly options: AnatomyOptions) {
+    this.reader = new LogitReader(options.runtime);
+  }
 
   get plan(): AnatomyPlan {
     return this.options.plan;
@@ -331,6 +336,11 @@ export class Anatomy {
     return floatData((await this.run(slice, pass, { [normed]: this.asRows(pass, rows) }, [logits]))[logits]);
   }
 
+  /** As `LogitReader.read`. */
+  readLogits(logits: Float32Array, asked: readonly (number | null)[], limit: number): Promise<readonly LogitReading[]> {
+    return this.reader.read(logits, asked, limit);
+  }
+
   /** Whether logits are the head's product, without a function after it. */
   get isUnembeddingLinear(): boolean {
     return this.unembedding.linear;
@@ -340,6 +350,7 @@ export class Anatomy {
     const opened = await Promise.allSettled(this.slices.values());
     this.slices.clear();
     this.layerRuns = EMPTY_RUNS;
+    await this.reader.dispose();
     await Promise.all(opened.map((slice) => (slice.status === 'fulfilled' ? slice.value.session.release() : null)));
   }
 
