@@ -4,7 +4,7 @@ import { Workbench } from '../panel/workbench';
 import { type Bench, type Measurement, median } from './bench';
 
 /** So that about 256 tokens are selected. */
-const LINES = 39;
+const LINES = 35;
 /** Each on another passage, since what was shown of a passage is still there when it is opened again. */
 const ROUNDS = 6;
 /** Longer than the engine takes to make the stages ready after a first passage. */

@@ -12,7 +12,7 @@ import { usePalette, usePanel, useSelected } from '../panel-context';
 import { cssColour } from '../render/colour-map';
 import { formatNumber, formatPercent } from '../render/number-format';
 import { tokenLabel } from '../render/visible-text';
-import { pinnedToken, selectedHead } from '../state';
+import { answerFor, pinnedToken, selectedHead } from '../state';
 import { Select } from '../ui/select';
 import { Failure } from './notices';
 import { Section } from './section';
@@ -29,11 +29,17 @@ export function AttributionSection({ trace }: { trace: Trace }) {
   const position = useSelected(pinnedToken) ?? 0;
   const [chosen, setChosen] = useState<{ at: string; target?: number; against?: number }>({ at: '' });
   const at = `${trace.id},${position}`;
+  // At the end of the passage these are the candidates that the panel has anyhow.
+  const listed = useSelected((state) => answerFor(state.candidates, trace)?.candidates ?? null);
+  const known = position === trace.tokens.length - 1 ? listed : null;
   const lens = useAnswer(
     LensRequest,
-    open ? { traceId: trace.id, positions: { from: position, to: position + 1 }, limit: CANDIDATES } : null,
+    open && known === null
+      ? { traceId: trace.id, positions: { from: position, to: position + 1 }, limit: CANDIDATES }
+      : null,
   );
-  const best = lens.value?.positions.from === position ? lens.value.rows.at(-1)![0].tokens : [];
+  const best: readonly NamedToken[] =
+    known?.slice(0, CANDIDATES) ?? (lens.value?.positions.from === position ? lens.value.rows.at(-1)![0].tokens : []);
   const next = trace.tokens[position + 1];
   const options: readonly NamedToken[] =
     next === undefined || best.some(({ id }) => id === next.id) ? best : [next, ...best];
