@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { readModelFolder } from '../../src/engine/model/folder';
+import type { KeptPass } from '../../src/engine/runtime/anatomy';
+import { Decoder } from '../../src/engine/runtime/decoder';
+import { turningOf } from '../../src/engine/runtime/rotation';
+
+const GOLDEN = path.resolve('test/parity/golden/models');
+const TOLERANCE = 1e-4;
+
+/** Written by stages.py: what PyTorch's hooks see inside a layer of a small Llama. */
+interface LayerOfTorch {
+  /** [H, T, d]; keys and values [kvHeads, T, d]. */
+  readonly queriesBefore: readonly number[];
+  readonly queries: readonly number[];
+  readonly keysBefore: readonly number[];
+  readonly keys: readonly number[];
+  readonly values: readonly number[];
+  /** [H, T, T] */
+  readonly scores: readonly number[];
+  readonly weights: readonly number[];
+  /** [H, T, d] */
+  readonly context: readonly number[];
+  /** [T, D] */
+  readonly attention: readonly number[];
+  readonly feedForward: readonly number[];
+  /** [T, F] */
+  readonly neurons: readonly number[];
+}
+
+const { ids, layers }: { ids: readonly number[]; layers: readonly LayerOfTorch[] } = JSON.parse(
+  readFileSync(path.join(GOLDEN, 'llama-torch-onnx-traced-cache', 'stages.json'), 'utf8'),
+);
+
+describe('what happens inside the layers of a Llama, against PyTorch', () => {
+  // The same weights, as three exporters write them.
+  for (const name of ['llama-torch-onnx-traced-cache', 'llama-torch-onnx-dynamo', 'llama-genai-builder-fp32']) {
+    it(`agrees: ${name}`, async () => {
+      const { graphFile, config } = await readModelFolder(path.join(GOLDEN, name));
+      const decoder = await Decoder.open({ graphFile, config, device: 'cpu' });
+      try {
+        const { stream } = await decoder.forward(Uint32Array.from(ids), { hiddenStates: true });
+        const pass: KeptPass = { ids: Uint32Array.from(ids), stream };
+        for (const [layer, expected] of layers.entries()) {
+          await agrees(decoder, pass, layer, expected);
+        }
+      } finally {
+        await decoder.dispose();
+      }
+    });
+  }
+});
+
+async function agrees({ anatomy }: Decoder, pass: KeptPass, layer: number, expected: LayerOfTorch): Promise<void> {
+  const length = pass.ids.length;
+  const { heads, kvHeads } = anatomy.config;
+  const { queries, keys, values, context, keyHeads, valueHeads } = await anatomy.layer(pass, layer);
+  close(queries, expected.queries, 'queries');
+  close(context, expected.context, 'mixed values');
+  // Graphs may hold each key and value once for every query head that shares it.
+  close(firstOfEach(keys, keyHeads, kvHeads), expected.keys, 'keys');
+  close(firstOfEach(values, valueHeads, kvHeads), expected.values, 'values');
+  for (let head = 0; head < heads; head++) {
+    const { scores } = await anatomy.headScores(pass, layer, head);
+    close(scores, expected.scores.slice(head * length ** 2, (head + 1) * length ** 2), `scores of head ${head}`);
+  }
+  const turning = await turningOf(anatomy, pass, layer);
+  assert.ok(turning !== null);
+  close(turning.queriesBefore, expected.queriesBefore, 'queries before they are turned');
+  close(turning.queriesAfter, expected.queries, 'queries afterwards');
+  close(turning.keysBefore, expected.keysBefore, 'keys before they are turned');
+  close(turning.keysAfter, expected.keys, 'keys afterwards');
+  const added = await anatomy.additions(pass, layer);
+  close(added.attention, expected.attention, 'what attention adds');
+  close(added.feedForward, expected.feedForward, 'what the feed-forward adds');
+  const neurons = await anatomy.neurons(pass, layer);
+  close(neurons!.activations, expected.neurons, 'neurons');
+}
+
+function firstOfEach(vectors: Float32Array, held: number, own: number): Float32Array {
+  const size = vectors.length / held;
+  const times = held / own;
+  return Float32Array.from(
+    { length: own * size },
+    (_, at) => vectors[Math.floor(at / size) * times * size + (at % size)],
+  );
+}
+
+function close(actual: ArrayLike<number>, expected: readonly number[], what: string): void {
+  assert.equal(actual.length, expected.length, what);
+  const largest = expected.reduce((most, value, at) => Math.max(most, Math.abs(value - actual[at])), 0);
+  assert.ok(largest <= TOLERANCE, `${what} differ by ${largest}`);
+}
