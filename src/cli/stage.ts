@@ -91,7 +91,7 @@ function computeStage(
     case 'heads':
       return heads(inspector, trace);
     case 'stream':
-      return stream(inspector, trace, token);
+      return stream(inspector, trace, choice.layer, token);
     case 'lens':
       return lens(inspector, trace, token);
     case 'attribution':
@@ -276,7 +276,13 @@ async function attention(
   const rest = row.otherKeys > 0 ? `\n  and ${row.otherKeys} more keys with ${number(row.otherWeight)} together` : '';
   const title = `Layer ${layer}, head ${head}: what #${query} ${quoted(tokens[query])} reads`;
   const mixed = `\n  ‖z‖ of the sum of weight × v: ${number(Math.hypot(...row.mixed))}`;
-  return { page: `${table(title, heading, rows, false)}${rest}${mixed}`, json: row, tensors };
+  const { projection } = row;
+  const added =
+    projection === null
+      ? ''
+      : `\n  ‖W_O z‖ that this head adds to the stream: ${number(Math.hypot(...projection.added))}, ` +
+        `all ${projection.addedNorms.length} heads together ${number(Math.hypot(...projection.total))}`;
+  return { page: `${table(title, heading, rows, false)}${rest}${mixed}${added}`, json: row, tensors };
 }
 
 /** Every head's scores; the page lists the strongest of each kind. */
@@ -321,7 +327,12 @@ async function heads(inspector: Inspector, { id: traceId }: Trace): Promise<Stag
   };
 }
 
-async function stream(inspector: Inspector, { id: traceId, tokens }: Trace, token: number): Promise<StageOutput> {
+async function stream(
+  inspector: Inspector,
+  { id: traceId, tokens }: Trace,
+  layer: number,
+  token: number,
+): Promise<StageOutput> {
   const norms = await inspector.stages.streamNorms({ traceId });
   const { layers, length } = norms;
   checkToken(token, length);
@@ -333,9 +344,20 @@ async function stream(inspector: Inspector, { id: traceId, tokens }: Trace, toke
     depth === 0 ? 'embeddings' : `layer ${depth - 1}`,
   ]);
   const title = `Residual stream at #${token} ${quoted(tokens[token])}: Euclidean lengths`;
+  const normsAt = await inspector.stages.norms({ traceId, layer, token });
+  const normed = (['attention', 'feedForward'] as const).flatMap((part) => {
+    const view = normsAt[part];
+    return view === null
+      ? []
+      : [
+          `  ${view.kind} before the ${part === 'attention' ? 'attention' : 'feed-forward'} of layer ${layer}: ` +
+            `mean ${view.mean.toFixed(3)}, divided by ${view.divisor.toFixed(3)}; length ` +
+            `${Math.hypot(...view.before).toFixed(2)} before, ${Math.hypot(...view.after).toFixed(2)} after`,
+        ];
+  });
   return {
-    page: table(title, ['+ attention', '+ feed-forward', 'stream after', ''], rows, false),
-    json: norms,
+    page: [table(title, ['+ attention', '+ feed-forward', 'stream after', ''], rows, false), ...normed].join('\n'),
+    json: { ...norms, norms: normsAt },
     tensors: new Map([
       ['stream', { shape: [layers + 1, length], values: norms.stream }],
       ['attention-added', { shape: [layers, length], values: norms.attention }],

@@ -21,6 +21,7 @@ import {
   HeadStepRequest,
   LensRequest,
   NeuronsRequest,
+  NormsRequest,
   SamplerStepsRequest,
   StreamNormsRequest,
   TrainingRequest,
@@ -139,6 +140,7 @@ export function serve(connection: MessageConnection): void {
   answer(TrainingRequest, (params, cancellation) => loaded().stages.training(params, cancellation));
   answer(WordMergesRequest, (params) => loaded().stages.wordMerges(params));
   answer(VocabulariesRequest, (params) => loaded().stages.vocabularies(params));
+  answer(NormsRequest, (params) => loaded().stages.norms(params));
   answer(NeuronsRequest, (params) => loaded().stages.neurons(params));
   answer(SamplerStepsRequest, (params) => loaded().stages.samplerSteps(params));
   answer(ContinuationRequest, (params, cancellation) => {

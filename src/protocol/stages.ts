@@ -74,6 +74,20 @@ export interface WorkedRow {
   readonly otherWeight: number;
   /** [d of the values]: the sum of weight × value over all keys. */
   readonly mixed: Float32Array;
+  /** Null where what the heads add cannot be told apart, as with a norm behind the output projection. */
+  readonly projection: HeadProjection | null;
+}
+
+/** What the output projection makes of a token's heads, set side by side. */
+export interface HeadProjection {
+  /** [H]: the Euclidean length of each head's mix, as they are concatenated. */
+  readonly mixedNorms: Float32Array;
+  /** [H]: and of what the projection of that head alone adds to the stream. */
+  readonly addedNorms: Float32Array;
+  /** [D]: what this head adds. */
+  readonly added: Float32Array;
+  /** [D]: what all heads and the projection's bias add together. */
+  readonly total: Float32Array;
 }
 
 export interface LensParams extends OfTrace {
@@ -356,6 +370,30 @@ export interface EmbeddingView {
   readonly missing: string | null;
 }
 
+export interface NormsParams extends TokenParams {
+  readonly layer: number;
+}
+
+/** One norm at one token. */
+export interface NormView {
+  readonly kind: 'LayerNorm' | 'RMSNorm';
+  /** Of the numbers before: their mean, and what they are divided by but for ε: deviation (LayerNorm) or root mean square. */
+  readonly mean: number;
+  readonly divisor: number;
+  /** [D] each. */
+  readonly before: Float32Array;
+  readonly after: Float32Array;
+}
+
+/** A block's norms: what its attention and its feed-forward read instead of the stream itself. Null where not found. */
+export interface NormsView {
+  readonly layer: number;
+  readonly token: number;
+  readonly attention: NormView | null;
+  readonly feedForward: NormView | null;
+}
+
+export const NormsRequest = new RequestType<NormsParams, NormsView, unknown>('trace/norms');
 export const EmbeddingRequest = new RequestType<EmbeddingParams, EmbeddingView, unknown>('trace/embedding');
 export const HeadStepRequest = new RequestType<HeadStepParams, HeadStepMatrix, unknown>('trace/headStep');
 export const WorkedRowRequest = new RequestType<WorkedRowParams, WorkedRow, unknown>('trace/workedRow');
@@ -371,6 +409,7 @@ export const NeuronsRequest = new RequestType<NeuronsParams, ActiveNeurons, unkn
 /** All of them, for who hands questions on. */
 export const STAGE_REQUESTS = [
   EmbeddingRequest,
+  NormsRequest,
   HeadStepRequest,
   WorkedRowRequest,
   LensRequest,

@@ -138,6 +138,16 @@ describe('the stages in the panel', () => {
       assert.ok(Math.abs(Number(weight) - expected[0]) < TOLERANCE, `weight on ${key}`);
       assert.ok(Math.abs(Number(score) - expected[1]) < TOLERANCE, `score of ${key}`);
     }
+    const { projection } = await inspector.stages.workedRow({
+      ...{ traceId: trace.id, ...(await shownHead()), query, key: 2, limit: 8 },
+    });
+    const added = await frame
+      .locator('[data-section=row] [data-added]')
+      .evaluateAll((elements) => elements.map((each) => Number((each as HTMLElement).dataset.added)));
+    assert.equal(added.length, trace.model.heads);
+    for (const [head, length] of projection!.addedNorms.entries()) {
+      assert.ok(Math.abs(added[head] - length) < 1e-3, `what head ${head} adds`);
+    }
     await workbench.screenshot('worked-row');
   });
 
@@ -208,6 +218,16 @@ describe('the stages in the panel', () => {
       const value = Number(await bar.getAttribute('data-value'));
       const expected = norms.stream[depth * trace.tokens.length + position];
       assert.ok(Math.abs(value - expected) < 1e-3, `${value} is not ${expected}`);
+    }
+    const { layer } = await shownHead();
+    const { attention, feedForward } = await inspector.stages.norms({ traceId: trace.id, layer, token: position });
+    for (const [part, norm] of [
+      ['attention', attention!],
+      ['feed-forward', feedForward!],
+    ] as const) {
+      const after = frame.locator(`[data-norm="${part} after"]`);
+      const length = Number(await after.getAttribute('data-length'));
+      assert.ok(Math.abs(length - Math.hypot(...norm.after)) < 1e-3, `${part}, after its norm`);
     }
     await workbench.screenshot('stream');
   });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { Inspector } from '../../src/engine/inspect/inspector';
 import { readModelFolder } from '../../src/engine/model/folder';
 import type { KeptPass } from '../../src/engine/runtime/anatomy';
 import { Decoder } from '../../src/engine/runtime/decoder';
@@ -47,6 +48,46 @@ describe('what happens inside the layers of a Llama, against PyTorch', () => {
         }
       } finally {
         await decoder.dispose();
+      }
+    });
+  }
+});
+
+/** The norm before attention and feed-forward of each export, whose gains are 1 and whose biases are 0. */
+const NORMS: Readonly<Record<string, 'LayerNorm' | 'RMSNorm'>> = {
+  'bloom-torch-onnx-traced': 'LayerNorm',
+  'falcon-torch-onnx-traced-cache': 'LayerNorm',
+  'gemma2-torch-onnx-traced': 'RMSNorm',
+  'gpt2-dynamic-int8': 'LayerNorm',
+  'gpt2-optimizer-attention': 'LayerNorm',
+  'gpt2-torch-onnx-traced': 'LayerNorm',
+  'llama-4-bit-matmulnbits': 'RMSNorm',
+  'llama-genai-builder-fp32': 'RMSNorm',
+  'llama-torch-onnx-dynamo': 'RMSNorm',
+  'llama-torch-onnx-traced-cache': 'RMSNorm',
+};
+
+describe('the norms before the parts of a block', () => {
+  for (const [name, kind] of Object.entries(NORMS)) {
+    it(`are found, and are what they are called: ${name}`, async () => {
+      const inspector = await Inspector.open({ directory: path.join(GOLDEN, name), device: 'cpu' });
+      try {
+        const { id: traceId } = await inspector.traceIds([...ids]);
+        for (const layer of [0, 1]) {
+          const { attention, feedForward } = await inspector.stages.norms({ traceId, layer, token: 5 });
+          for (const norm of [attention, feedForward]) {
+            assert.equal(norm?.kind, kind);
+            const centre = kind === 'LayerNorm' ? norm!.mean : 0;
+            // A small number stands under the root, too.
+            const largest = norm!.before.reduce(
+              (most, x, d) => Math.max(most, Math.abs((x - centre) / norm!.divisor - norm!.after[d])),
+              0,
+            );
+            assert.ok(largest < 1e-3, `layer ${layer} is off by ${largest}`);
+          }
+        }
+      } finally {
+        await inspector.dispose();
       }
     });
   }

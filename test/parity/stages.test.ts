@@ -212,6 +212,53 @@ describe('the stages against a plain GPT-2 in float64', () => {
     assertClose([row.otherKeys, row.otherWeight], [0, 0], 'the rest');
   });
 
+  it('projects the heads, side by side, to what the attention adds', async () => {
+    const query = length - 2;
+    const { projection } = await inspector.stages.workedRow({
+      ...{ traceId, layer: CODE_LAYER, head: HEAD, query, key: null, limit: 1 },
+    });
+    const { mixed, attentionAdded } = run.layers[CODE_LAYER];
+    const weight = reference.weight(`h.${CODE_LAYER}.attn.c_proj.weight`);
+    const headDim = width / heads;
+    const byHead = Array.from({ length: heads }, (_, head) => {
+      const added = new Float64Array(width);
+      for (let i = head * headDim; i < (head + 1) * headDim; i++) {
+        for (let d = 0; d < width; d++) {
+          added[d] += mixed[query * width + i] * weight[i * width + d];
+        }
+      }
+      return added;
+    });
+    assertClose(projection!.added, byHead[HEAD], 'what the head adds', 1e-3);
+    assertClose(
+      projection!.addedNorms,
+      byHead.map((added) => Math.hypot(...added)),
+      'lengths',
+      1e-3,
+    );
+    assertClose(projection!.total, attentionAdded.subarray(query * width, (query + 1) * width), 'all heads', 1e-3);
+  });
+
+  it('norms the stream before each part of a block', async () => {
+    const token = length - 2;
+    const norms = await inspector.stages.norms({ traceId, layer: CODE_LAYER, token });
+    const before = run.hiddenStates[CODE_LAYER].subarray(token * width, (token + 1) * width);
+    const added = run.layers[CODE_LAYER].attentionAdded.subarray(token * width, (token + 1) * width);
+    for (const [view, name, row] of [
+      [norms.attention, 'ln_1', before],
+      [norms.feedForward, 'ln_2', before.map((value, d) => value + added[d])],
+    ] as const) {
+      const mean = row.reduce((sum, value) => sum + value, 0) / width;
+      const deviation = Math.sqrt(row.reduce((sum, value) => sum + (value - mean) ** 2, 0) / width);
+      const [gain, bias] = ['weight', 'bias'].map((part) => reference.weight(`h.${CODE_LAYER}.${name}.${part}`));
+      assert.equal(view!.kind, 'LayerNorm');
+      assertClose([view!.mean, view!.divisor], [mean, deviation], name, 1e-3);
+      assertClose(view!.before, row, `${name}, before`, 1e-3);
+      const normed = row.map((value, d) => ((value - mean) / Math.sqrt(deviation ** 2 + 1e-5)) * gain[d] + bias[d]);
+      assertClose(view!.after, normed, `${name}, after`);
+    }
+  });
+
   it('reads every layer with the lens as the final norm and the head do', async () => {
     const positions = { from: length - 5, to: length };
     const lens = await inspector.stages.lens({ traceId, positions, limit: 5 });

@@ -1,11 +1,12 @@
-import { type StreamNorms, StreamNormsRequest } from '../../src/protocol/stages';
+import { NormsRequest, type NormView, type StreamNorms, StreamNormsRequest } from '../../src/protocol/stages';
 import type { Trace } from '../../src/protocol/trace';
 import { useAnswer } from '../answers';
 import { useSelected } from '../panel-context';
 import { formatNumber } from '../render/number-format';
-import { focusedQuery } from '../state';
+import { focusedQuery, shownHead } from '../state';
 import { Failure } from './notices';
 import { Section } from './section';
+import { drawnOf, extentOf, VectorStrip } from './vector-strip';
 import { TokenText } from './visible';
 
 /** The residual stream of one token: how long it is, and what each block adds. */
@@ -14,6 +15,8 @@ export function Stream({ trace }: { trace: Trace }) {
   const focused = useSelected((state) => (open ? focusedQuery(state) : null));
   const { value, failure } = useAnswer(StreamNormsRequest, open ? { traceId: trace.id } : null);
   const position = focused ?? 0;
+  const layer = useSelected((state) => (open ? (shownHead(state)?.layer ?? 0) : 0));
+  const norms = useAnswer(NormsRequest, open ? { traceId: trace.id, layer, token: position } : null);
   return (
     <Section
       name="stream"
@@ -26,6 +29,16 @@ export function Stream({ trace }: { trace: Trace }) {
     >
       {failure !== null && <Failure error={failure} />}
       {value !== null && position < value.length && <NormTable norms={value} position={position} />}
+      {norms.value !== null && failure === null && (
+        <div class={norms.stale ? 'is-late' : ''}>
+          {norms.value.attention !== null && (
+            <NormSteps norm={norms.value.attention} layer={norms.value.layer} part="attention" />
+          )}
+          {norms.value.feedForward !== null && (
+            <NormSteps norm={norms.value.feedForward} layer={norms.value.layer} part="feed-forward" />
+          )}
+        </div>
+      )}
     </Section>
   );
 }
@@ -70,6 +83,40 @@ function NormTable({ norms, position }: { norms: StreamNorms; position: number }
               <Bar {...row.attention} end={most} />
               <Bar {...row.feedForward} end={most} />
               <Bar {...streams[layer + 1]} end={longest} />
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </>
+  );
+}
+
+/** The stream before a norm and after it, as the part behind it reads it. */
+function NormSteps({ norm, layer, part }: { norm: NormView; layer: number; part: string }) {
+  const { kind, mean, divisor, before, after } = norm;
+  const isLayerNorm = kind === 'LayerNorm';
+  return (
+    <>
+      <p class="explanation stage-note">
+        {kind} before the {part} of layer {layer}:{' '}
+        <span class="formula">{isLayerNorm ? 'γ (x − μ) / σ + β' : 'γ x / rms(x)'}</span>, here{' '}
+        {isLayerNorm && `μ = ${formatNumber(mean)}, `}
+        {isLayerNorm ? 'σ' : 'rms'} = <b data-divisor={divisor}>{formatNumber(divisor)}</b>
+      </p>
+      <table class="stage-table embedding" aria-label={`${kind} before the ${part}`}>
+        <tbody>
+          {(
+            [
+              ['before', before],
+              ['after', after],
+            ] as const
+          ).map(([name, vector]) => (
+            <tr key={name} class="stage-row" data-norm={`${part} ${name}`} data-length={Math.hypot(...vector)}>
+              <td class="stage-token">{name}</td>
+              <td title={drawnOf(vector.length)}>
+                <VectorStrip name={`${name} the norm`} values={vector} extent={extentOf([vector])} />
+              </td>
+              <td class="number">{formatNumber(Math.hypot(...vector))}</td>
             </tr>
           ))}
         </tbody>

@@ -1,4 +1,9 @@
-import { type WorkedKey, type WorkedRow as WorkedRowAnswer, WorkedRowRequest } from '../../src/protocol/stages';
+import {
+  type HeadProjection,
+  type WorkedKey,
+  type WorkedRow as WorkedRowAnswer,
+  WorkedRowRequest,
+} from '../../src/protocol/stages';
 import type { Trace } from '../../src/protocol/trace';
 import { useAnswer } from '../answers';
 import { usePanel, useSelected } from '../panel-context';
@@ -6,7 +11,7 @@ import { formatCount, formatNumber, formatWeight } from '../render/number-format
 import { focusedQuery, pinnedToken, shownHead } from '../state';
 import { Failure } from './notices';
 import { Section } from './section';
-import { extentOf, VectorStrip } from './vector-strip';
+import { drawnOf, extentOf, VectorStrip } from './vector-strip';
 import { TokenText } from './visible';
 
 /** Keys of the largest weight that are worked out. */
@@ -116,6 +121,56 @@ function WorkedTable({ trace, row, chosen }: { trace: Trace; row: WorkedRowAnswe
             </td>
             <td class="number worked-norm">{formatNumber(Math.hypot(...mixed))}</td>
           </tr>
+        </tbody>
+      </table>
+      {row.projection !== null && <Projection row={row} projection={row.projection} />}
+    </>
+  );
+}
+
+/** The heads side by side, and what the output projection makes of them. */
+function Projection({ row, projection }: { row: WorkedRowAnswer; projection: HeadProjection }) {
+  const { added, total, addedNorms, mixedNorms } = projection;
+  const extent = extentOf([added, total]);
+  const vectors = [
+    [`by H${row.head}`, added],
+    ['by all heads', total],
+  ] as const;
+  return (
+    <>
+      <p class="explanation">
+        The z of all {addedNorms.length} heads stand side by side and are multiplied with the output projection, whose
+        result is added to the stream: <span class="formula">h ← h + W_O [z₀ … z_{addedNorms.length - 1}] + b</span>.
+        Lengths of what each head adds:
+      </p>
+      <p class="near-tokens">
+        {Array.from(addedNorms, (length, head) => (
+          <span
+            key={head}
+            class={`lens-candidate${head === row.head ? ' is-strong' : ''}`}
+            data-added={length}
+            title={`‖z‖ ${formatNumber(mixedNorms[head])}, ‖W_O z‖ ${formatNumber(length)}`}
+          >
+            H{head} {formatNumber(length)}
+          </span>
+        ))}
+      </p>
+      <table class="stage-table embedding" aria-label="What is added to the stream">
+        <tbody>
+          <tr class="stage-row stage-head">
+            <th>added</th>
+            <th>{drawnOf(total.length)}</th>
+            <th class="number">length</th>
+          </tr>
+          {vectors.map(([name, vector]) => (
+            <tr key={name} class="stage-row" data-projected={Math.hypot(...vector)}>
+              <td class="stage-token">{name}</td>
+              <td>
+                <VectorStrip name={`added ${name}`} values={vector} extent={extent} />
+              </td>
+              <td class="number">{formatNumber(Math.hypot(...vector))}</td>
+            </tr>
+          ))}
         </tbody>
       </table>
     </>

@@ -1,5 +1,12 @@
 import { HeadlightError } from '../../protocol/errors';
-import type { HeadStepMatrix, HeadStepParams, WorkedKey, WorkedRow, WorkedRowParams } from '../../protocol/stages';
+import type {
+  HeadProjection,
+  HeadStepMatrix,
+  HeadStepParams,
+  WorkedKey,
+  WorkedRow,
+  WorkedRowParams,
+} from '../../protocol/stages';
 import type { TokenRange } from '../../protocol/trace';
 import type { Anatomy, HeadScores, KeptPass, LayerTensors } from '../runtime/anatomy';
 import { type Grouping, group, poolWeights } from './pool';
@@ -152,7 +159,52 @@ export async function workedRow(
     otherKeys: query + 1 - chosen.filter((at) => at <= query).length,
     otherWeight: Math.max(0, 1 - chosen.reduce((sum, at) => sum + row[at], 0)),
     mixed: vectors.mixed.slice(query * vectors.valueDim, (query + 1) * vectors.valueDim),
+    projection: await projectionOf(anatomy, pass, tensors, layer, head, query),
   };
+}
+
+/** How far the heads' additions may be from what the layer adds, as a part of its largest number. */
+const TOLERANCE = 1e-3;
+
+async function projectionOf(
+  anatomy: Anatomy,
+  pass: KeptPass,
+  { context, valueDim }: LayerTensors,
+  layer: number,
+  head: number,
+  query: number,
+): Promise<HeadProjection | null> {
+  if (anatomy.plan.parts[layer] === null) {
+    return null;
+  }
+  const length = pass.ids.length;
+  const { heads } = anatomy.config;
+  const rows = await anatomy.headAdditions(pass, layer, query);
+  const width = rows.length / (heads + 1);
+  const rowOf = (at: number) => rows.slice(at * width, (at + 1) * width);
+  const { attention } = await anatomy.additions(pass, layer);
+  const total = attention.slice(query * width, (query + 1) * width);
+  const largest = total.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  const addsUp = total.every((value, at) => {
+    let sum = 0;
+    for (let row = 0; row <= heads; row++) {
+      sum += rows[row * width + at];
+    }
+    return Math.abs(sum - value) <= TOLERANCE * largest;
+  });
+  const everyHead = (lengthOf: (head: number) => number) =>
+    Float32Array.from({ length: heads }, (_, at) => lengthOf(at));
+  return addsUp
+    ? {
+        mixedNorms: everyHead((at) => {
+          const from = (at * length + query) * valueDim;
+          return norm(context.subarray(from, from + valueDim));
+        }),
+        addedNorms: everyHead((at) => norm(rowOf(at))),
+        added: rowOf(head),
+        total,
+      }
+    : null;
 }
 
 function vectorsOf(layer: LayerTensors, head: number, length: number): HeadVectors {

@@ -11,6 +11,8 @@ import type {
   LensParams,
   LogitLens,
   NeuronsParams,
+  NormsParams,
+  NormsView,
   SamplerSteps,
   SamplerStepsParams,
   StreamNorms,
@@ -34,6 +36,7 @@ import { attributeLogits } from './attribution';
 import type { Cancellation } from './cancellation';
 import { embeddingView } from './embedding-view';
 import { logitLens } from './logit-lens';
+import { normsView } from './norms-view';
 import { streamNorms } from './stream-norms';
 import { trainingView } from './training-view';
 import { type PassageIds, vocabularies, wordMerges } from './word-merges';
@@ -123,6 +126,10 @@ export class Stages {
 
   streamNorms({ traceId }: OfTrace, cancellation?: Cancellation): Promise<StreamNorms> {
     return streamNorms(this.decoder.anatomy, this.find(traceId), cancellation);
+  }
+
+  norms(params: NormsParams): Promise<NormsView> {
+    return normsView(this.decoder.anatomy, this.find(params.traceId), params);
   }
 
   training({ traceId, stride }: TrainingParams, cancellation?: Cancellation): Promise<TrainingView> {

@@ -5,6 +5,7 @@ import type { GraphAnalysis } from '../onnx/analysis';
 import { type AttentionSite, entryNode } from '../onnx/attention';
 import type { DataType } from '../onnx/data-type';
 import { type Embedding, findEmbedding } from '../onnx/embedding';
+import { findLayerNorms, type LayerNorms } from '../onnx/layer-norms';
 import { findLayerParts, type LayerParts, type Neurons } from '../onnx/layer-parts';
 import type { PartsModel } from '../onnx/parts-model';
 import { isHeadwiseSite } from '../onnx/replay-graph';
@@ -35,6 +36,8 @@ export interface AnatomyPlan {
   readonly unembedding: Unembedding | null;
   /** Null where the tokens are not looked up in one table. */
   readonly embedding: Embedding | null;
+  /** By layer; null where the layer's attention or its additions are not open. */
+  readonly norms: readonly (LayerNorms | null)[];
   /** By layer; null where it does not turn its queries and keys. */
   readonly rotations: readonly (Rotation | null)[];
 }
@@ -46,11 +49,16 @@ export function planAnatomy(
 ): AnatomyPlan {
   const tensors = stream.found ? stream.tensors : [];
   const sites = layers.map((layer) => ('site' in layer && isTrusted ? layer.site : null));
+  const parts = layers.map((layer, index) =>
+    stream.found && isTrusted ? findLayerParts(topology, tensors[index], tensors[index + 1], entryNode(layer)) : null,
+  );
   return {
     sites,
-    parts: layers.map((layer, index) =>
-      stream.found && isTrusted ? findLayerParts(topology, tensors[index], tensors[index + 1], entryNode(layer)) : null,
-    ),
+    parts,
+    norms: sites.map((site, layer) => {
+      const own = parts[layer];
+      return site === null || own === null ? null : findLayerNorms(topology, site, own);
+    }),
     unembedding: stream.found ? findUnembedding(topology, tensors.at(-1)!, logits) : null,
     embedding: stream.found ? findEmbedding(topology, tokens, tensors[0]) : null,
     rotations: sites.map((site, layer) =>
