@@ -81,6 +81,7 @@ async function suites(outdir) {
   const plain = await Promise.all([
     suite('unit', '.test.ts', outdir),
     suite('parity', '.test.ts', outdir),
+    suite('devices', '.test.ts', outdir),
     suite('panel', '.test.ts', outdir),
     suite('bench', '.bench.ts', outdir),
   ]);

@@ -31,16 +31,16 @@ export async function installChromium() {
   if (found) {
     return found;
   }
-  const isDebian = existsSync('/etc/debian_version') && findOnPath('apt-get') !== null;
   try {
-    await holding(path.join(downloads(), 'chromium.lock'), async () => {
-      if (await findChromium()) {
-        return;
-      }
-      await showing('Installing Chromium (once)', (detail) =>
-        isDebian && process.getuid?.() === 0 ? installFromDebian(detail) : installFromPlaywright(),
-      );
-    });
+    if (isDebianRoot()) {
+      await installFromDebian('Installing Chromium (once)', DEBIAN_PACKAGES, async () => !(await findChromium()));
+    } else {
+      await holding(lock(), async () => {
+        if (!(await findChromium())) {
+          await showing('Installing Chromium (once)', installFromPlaywright);
+        }
+      });
+    }
   } catch (error) {
     throw explain('Chromium could not be installed', error);
   }
@@ -52,7 +52,7 @@ export async function installChromium() {
 }
 
 /** @returns {Promise<string | null>} */
-async function findChromium() {
+export async function findChromium() {
   const own = process.env.HEADLIGHT_CHROMIUM;
   if (own) {
     return own;
@@ -67,13 +67,32 @@ async function findChromium() {
   return [...PLACES, chromium.executablePath()].find(isExecutable) ?? null;
 }
 
-/** @param {(text: string) => void} detail */
-async function installFromDebian(detail) {
+/** Whether this is a Debian whose packages this user may install. */
+export function isDebianRoot() {
+  return existsSync('/etc/debian_version') && findOnPath('apt-get') !== null && process.getuid?.() === 0;
+}
+
+function lock() {
+  return path.join(downloads(), 'chromium.lock');
+}
+
+/**
+ * @param {string} title
+ * @param {string[]} packages
+ * @param {() => Promise<boolean>} [stillMissing] Asked once no other run is installing.
+ */
+export async function installFromDebian(title, packages, stillMissing = async () => true) {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  detail('the list of packages');
-  await run('apt-get', ['update', '-q'], { env });
-  detail('the packages');
-  await run('apt-get', ['install', '-y', '-q', '--no-install-recommends', ...DEBIAN_PACKAGES], { env });
+  await holding(lock(), async () => {
+    if (await stillMissing()) {
+      await showing(title, async (detail) => {
+        detail('the list of packages');
+        await run('apt-get', ['update', '-q'], { env });
+        detail('the packages');
+        await run('apt-get', ['install', '-y', '-q', '--no-install-recommends', ...packages], { env });
+      });
+    }
+  });
 }
 
 async function installFromPlaywright() {

@@ -1,6 +1,7 @@
 // `npm run inspect`: the engine from a terminal. Only its own output goes to stdout.
 import { runMain } from './failure.mjs';
 import { prepare } from './prepare.mjs';
+import { projectCache } from './project.mjs';
 
 await runMain(async () => {
   await prepare();
@@ -8,6 +9,7 @@ await runMain(async () => {
   if (process.env.npm_lifecycle_event === 'inspect' && process.env.INIT_CWD) {
     process.chdir(process.env.INIT_CWD);
   }
+  process.env.HEADLIGHT_STORAGE ??= projectCache;
   await import('../dist/engine/cli.mjs');
   return Number(process.exitCode ?? 0);
 });

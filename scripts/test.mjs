@@ -6,7 +6,7 @@ import { failedToRun } from './suites/report.mjs';
 
 const HELP = `npm test [-- SUITE… OPTIONS]
 
-Suites: unit, parity (the engine against a plain reference), editor (in the extension host, on the oldest and the newest
+Suites: unit, parity (the engine against a plain reference), devices (the GPU, on a software driver), editor (in the extension host, on the oldest and the newest
 VS Code), panel (the real workbench in Chromium). Without a name all of them run. What is missing is installed.
 
   --grep X    only tests whose full title matches X
@@ -15,7 +15,7 @@ VS Code), panel (the real workbench in Chromium). Without a name all of them run
   --help      this page`;
 
 /** The editor and panel tests start programs; a first start on a busy machine is slow. */
-const NODE_SUITES = { unit: 20_000, parity: 120_000, panel: 90_000 };
+const NODE_SUITES = { unit: 20_000, parity: 120_000, devices: 300_000, panel: 90_000 };
 
 /**
  * @typedef {object} Suite
@@ -51,7 +51,7 @@ async function main() {
 }
 
 function readArguments() {
-  const names = ['unit', 'parity', 'editor', 'panel'];
+  const names = ['unit', 'parity', 'devices', 'editor', 'panel'];
   try {
     const { values, positionals } = parseArgs({
       allowPositionals: true,
@@ -85,6 +85,9 @@ function suites(chosen, grep, desktop) {
     if (name === 'editor') {
       return editorSuites(grep, desktop);
     }
+    if (name === 'devices') {
+      return [{ name, run: () => runOnSoftwareDriver(name, grep) }];
+    }
     const timeoutMs = NODE_SUITES[/** @type {keyof typeof NODE_SUITES} */ (name)];
     // A real workbench, used by keyboard, loses a keystroke now and then on a machine that is busy with other work.
     const retries = name === 'panel' ? 2 : 0;
@@ -93,6 +96,21 @@ function suites(chosen, grep, desktop) {
       run: async () => (await import('./suites/under-node.mjs')).runUnderNode(name, { grep, timeoutMs, retries }),
     };
   });
+}
+
+/**
+ * @param {'devices'} name
+ * @param {string | undefined} grep
+ */
+async function runOnSoftwareDriver(name, grep) {
+  const { softwareVulkan } = await import('./software-vulkan.mjs');
+  const driver = await softwareVulkan();
+  if ('reason' in driver) {
+    console.log(`not run: ${driver.reason}`);
+    return { passed: 0, failed: 0, skipped: 1, failures: [] };
+  }
+  const { runUnderNode } = await import('./suites/under-node.mjs');
+  return runUnderNode(name, { grep, timeoutMs: NODE_SUITES[name], env: driver.env });
 }
 
 /**

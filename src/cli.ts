@@ -2,12 +2,13 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { text as readAll } from 'node:stream/consumers';
 import { type CommandLine, parseCommandLine, USAGE } from './cli/command-line';
+import { CommandLineDevices } from './cli/devices';
 import { findModel } from './cli/models';
 import { renderPage } from './cli/page';
 import { jsonReport } from './cli/report';
 import { showStage } from './cli/stage';
 import { writeTensors } from './cli/tensor-files';
-import { Inspector } from './engine/inspect/inspector';
+import type { Inspector } from './engine/inspect/inspector';
 import { HeadlightError } from './protocol/errors';
 
 /** How many candidates are given at least. */
@@ -21,35 +22,41 @@ async function main(): Promise<void> {
     return;
   }
   const directory = await findModel(commandLine.model);
-  const input = await readInput(commandLine);
-  const inspector = await Inspector.open({ directory, device: commandLine.device });
-  try {
-    const trace = await (typeof input === 'string' ? inspector.trace(input) : inspector.traceIds(input));
-    const { id: traceId } = trace;
-    if (commandLine.stage !== undefined) {
-      process.stdout.write(await showStage(inspector, trace, commandLine, commandLine.stage));
-      return;
-    }
-    if (commandLine.tensors !== null) {
-      await writeTensors(inspector, trace, commandLine.tensors);
-    }
-    const candidates = inspector.candidates({
-      traceId,
-      sampler: commandLine.sampler,
-      limit: CANDIDATES,
-      seed: null,
-    });
-    if (commandLine.json) {
-      const report = jsonReport(trace, candidates, inspector.loaded.loadMs);
-      process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
-    } else {
-      const heads = trace.attention.available ? await inspector.headOverview({ traceId, resolution: 1 }) : null;
-      const color = process.stdout.isTTY && !process.env.NO_COLOR;
-      process.stdout.write(renderPage({ trace, candidates, heads, loadMs: inspector.loaded.loadMs, color }));
-    }
-  } finally {
-    await inspector.dispose();
+  const devices = new CommandLineDevices(directory);
+  if (commandLine.checksDevice) {
+    process.stdout.write(await devices.check(commandLine.device, commandLine.json));
+    return;
   }
+  const input = await readInput(commandLine);
+  process.stdout.write(await devices.use(commandLine.device, (inspector) => inspect(inspector, commandLine, input)));
+}
+
+/** What is printed. */
+async function inspect(
+  inspector: Inspector,
+  commandLine: CommandLine,
+  input: string | readonly number[],
+): Promise<string> {
+  const trace = await (typeof input === 'string' ? inspector.trace(input) : inspector.traceIds(input));
+  const { id: traceId } = trace;
+  if (commandLine.stage !== undefined) {
+    return showStage(inspector, trace, commandLine, commandLine.stage);
+  }
+  if (commandLine.tensors !== null) {
+    await writeTensors(inspector, trace, commandLine.tensors);
+  }
+  const candidates = inspector.candidates({
+    traceId,
+    sampler: commandLine.sampler,
+    limit: CANDIDATES,
+    seed: null,
+  });
+  if (commandLine.json) {
+    return `${JSON.stringify(jsonReport(trace, candidates, inspector.loaded.loadMs), null, 2)}\n`;
+  }
+  const heads = trace.attention.available ? await inspector.headOverview({ traceId, resolution: 1 }) : null;
+  const color = process.stdout.isTTY && !process.env.NO_COLOR;
+  return renderPage({ trace, candidates, heads, loadMs: inspector.loaded.loadMs, color });
 }
 
 /** The text, exactly as it was given, or the token ids. */

@@ -1,9 +1,10 @@
 import * as vscode from 'vscode';
 import { registerCommands } from './editor/commands';
+import { showDeviceNotice } from './editor/device-notice';
 import { Engine } from './editor/engine';
 import { InlineSuggestions } from './editor/inline-suggestions';
 import { Inspection } from './editor/inspection';
-import { ModelPage } from './editor/model-page';
+import { MarkdownPages } from './editor/markdown-pages';
 import { ModelPicker } from './editor/model-picker';
 import { Panel } from './editor/panel';
 import { SelectionFollower } from './editor/selection-follower';
@@ -29,14 +30,15 @@ export function activate(context: vscode.ExtensionContext): HeadlightApi {
     context.workspaceState,
     context.globalState,
   );
-  const engine = new Engine(context.asAbsolutePath('dist/engine/server.mjs'), settings, log);
+  const entryPoint = context.asAbsolutePath('dist/engine/server.mjs');
+  const engine = new Engine(entryPoint, settings, context.globalStorageUri.fsPath, log);
   const inspection = new Inspection(engine, context.workspaceState, log);
   const panel = new Panel(context.extensionUri, inspection, engine);
   const highlights = new TokenHighlights(engine, inspection, log);
   const suggestions = new InlineSuggestions(engine, settings, log);
   const mark = new TokenMark(inspection);
   const picker = new ModelPicker(engine, settings, log);
-  const modelPage = new ModelPage(engine);
+  const pages = new MarkdownPages();
   context.subscriptions.push(
     log,
     engine,
@@ -45,9 +47,10 @@ export function activate(context: vscode.ExtensionContext): HeadlightApi {
     highlights,
     suggestions,
     mark,
-    modelPage,
+    pages,
     panel.onDidHoverToken((index) => mark.show(index)),
     new SelectionFollower(inspection, panel, settings),
+    engine.onNotice(showDeviceNotice),
     new StatusBar(engine, inspection, settings, log),
     settings.onDidChangeModel(() => {
       engine.reload();
@@ -55,7 +58,7 @@ export function activate(context: vscode.ExtensionContext): HeadlightApi {
         void inspection.inspectAgain();
       }
     }),
-    registerCommands({ engine, inspection, panel, highlights, suggestions, picker, modelPage, log }),
+    registerCommands({ engine, inspection, panel, highlights, suggestions, picker, pages, log }),
   );
   return { engine, inspection, panel, highlights, suggestions };
 }

@@ -7,10 +7,10 @@ import { readReport } from './report.mjs';
 
 /**
  * @param {string} name Folder under dist/test/.
- * @param {{ grep?: string, timeoutMs: number, retries?: number }} options
+ * @param {{ grep?: string, timeoutMs: number, retries?: number, env?: Record<string, string> }} options
  * @returns {Promise<import('./report.mjs').SuiteReport>}
  */
-export async function runUnderNode(name, { grep, timeoutMs, retries = 0 }) {
+export async function runUnderNode(name, { grep, timeoutMs, retries = 0, env }) {
   const folder = path.join(root, 'dist', 'test', name);
   const files = testFiles(folder);
   if (files.length === 0) {
@@ -35,7 +35,7 @@ export async function runUnderNode(name, { grep, timeoutMs, retries = 0 }) {
     {
       cwd: root,
       stdio: ['ignore', 'inherit', 'inherit'],
-      env: { ...process.env, HEADLIGHT_TEST_REPORT: report, NODE_OPTIONS: '--enable-source-maps' },
+      env: { ...process.env, ...env, HEADLIGHT_TEST_REPORT: report, NODE_OPTIONS: '--enable-source-maps' },
     },
   );
   const end = () => child.kill();

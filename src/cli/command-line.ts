@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { checkSettings, NEUTRAL_SAMPLER } from '../engine/sampling/settings';
+import type { DeviceChoice } from '../protocol/device';
 import { HeadlightError } from '../protocol/errors';
-import type { DeviceChoice } from '../protocol/model';
 import type { SamplerSettings } from '../protocol/trace';
 
 /** What the command line asks for. */
@@ -14,6 +14,8 @@ export interface CommandLine {
   readonly json: boolean;
   /** The folder that NumPy files are written to, or null. */
   readonly tensors: string | null;
+  /** Tries the device instead of showing a text. */
+  readonly checksDevice?: true;
   /** Shows this stage instead of the whole. */
   readonly stage?: StageChoice;
 }
@@ -66,6 +68,7 @@ Shows what a language model makes of a text: its tokens, what it would write nex
   --ids 1,2,3      token ids instead of a text; without any of them, standard input is read
   --model M        a folder under models/ or any other model folder (default ${DEFAULT_MODEL})
   --device D       ${DEVICES.join(', ')} (default auto)
+  --check-device   tries that device with the model, and shows how its numbers and times compare with the processor's
   --temperature N  divides the logits; 0 takes the most probable token (default 1)
   --top-k N        keeps the N most probable tokens (default 0, all)
   --top-p N        keeps the most probable tokens that reach the probability N together (default 1, all)
@@ -102,6 +105,7 @@ export function parseCommandLine(args: readonly string[]): CommandLine | 'help' 
     sampler,
     json: values.json ?? false,
     tensors: values.tensors ?? null,
+    ...(values['check-device'] ? { checksDevice: true } : {}),
     ...stageOf(values),
   };
 }
@@ -149,6 +153,7 @@ function parse(args: readonly string[]) {
         ids: { type: 'string' },
         model: { type: 'string' },
         device: { type: 'string' },
+        'check-device': { type: 'boolean' },
         temperature: { type: 'string' },
         'top-k': { type: 'string' },
         'top-p': { type: 'string' },

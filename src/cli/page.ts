@@ -47,7 +47,7 @@ export function renderPage(content: PageContent): string {
 function summary({ trace, loadMs, color }: PageContent): string {
   const { model, device, tokens, truncation, perplexity, meanSurprisal, timing } = trace;
   const lines = [
-    `${bold(model.name, color)} · ${model.architecture}, ${count(model.layers, 'layer')} × ${count(model.heads, 'head')} · ${device.device}`,
+    `${bold(model.name, color)} · ${model.architecture}, ${count(model.layers, 'layer')} × ${count(model.heads, 'head')} · ${device.device}${device.reason === null ? '' : ` (${device.reason})`}`,
     [
       count(tokens.length, 'token'),
       ...(perplexity === null || meanSurprisal === null
@@ -56,9 +56,6 @@ function summary({ trace, loadMs, color }: PageContent): string {
       `loaded in ${Math.round(loadMs)} ms, run in ${Math.round(timing.tokenizeMs + timing.forwardMs)} ms`,
     ].join(' · '),
   ];
-  if (device.reason !== null) {
-    lines.push(device.reason);
-  }
   if (truncation !== null) {
     lines.push(
       `The text has ${truncation.totalTokens} tokens; the last ${truncation.keptTokens} were read, as many as the context holds.`,

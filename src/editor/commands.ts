@@ -1,10 +1,12 @@
 import * as vscode from 'vscode';
+import { showDevicePage } from './device-page';
 import type { Engine } from './engine';
 import { explainSuggestion } from './explain-suggestion';
 import type { InlineSuggestions } from './inline-suggestions';
 import type { Inspection } from './inspection';
+import type { MarkdownPages } from './markdown-pages';
 import { showMenu } from './menu';
-import type { ModelPage } from './model-page';
+import { showModelPage } from './model-page';
 import type { ModelPicker } from './model-picker';
 import type { Panel } from './panel';
 import type { TokenHighlights } from './token-highlights';
@@ -16,7 +18,7 @@ export interface CommandTargets {
   readonly highlights: TokenHighlights;
   readonly suggestions: InlineSuggestions;
   readonly picker: ModelPicker;
-  readonly modelPage: ModelPage;
+  readonly pages: MarkdownPages;
   readonly log: vscode.LogOutputChannel;
 }
 
@@ -28,7 +30,7 @@ export function registerCommands({
   highlights,
   suggestions,
   picker,
-  modelPage,
+  pages,
   log,
 }: CommandTargets): vscode.Disposable {
   const commands: Record<string, () => unknown> = {
@@ -61,7 +63,8 @@ export function registerCommands({
         await inspection.inspectAgain();
       }
     },
-    showModel: () => modelPage.show(),
+    showModel: () => showModelPage(engine, pages),
+    checkDevice: () => showDevicePage(engine, pages),
     restartEngine: async () => {
       engine.restart();
       if (panel.visible) {

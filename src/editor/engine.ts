@@ -1,9 +1,11 @@
 import * as vscode from 'vscode';
 import type { CancellationToken, RequestType } from 'vscode-jsonrpc';
 import { EngineClient } from '../engine/client';
+import { type DeviceCheck, DeviceChooser } from '../engine/devices/device-chooser';
+import { ModelHost } from '../engine/devices/model-host';
+import { DEVICE_NAMES, type Device } from '../protocol/device';
 import {
   DescribeModelRequest,
-  LoadModelRequest,
   type LoadProgress,
   LoadProgressNotification,
   ModelReportRequest,
@@ -11,7 +13,6 @@ import {
   TokenizeRequest,
   TraceRequest,
 } from '../protocol/engine';
-import type { HeadlightError } from '../protocol/errors';
 import type { LoadedModel, ModelDescription, ModelReport } from '../protocol/model';
 import type { SuggestParams, SuggestResult } from '../protocol/suggestion';
 import type { TextRange, TokenSplits } from '../protocol/tokens';
@@ -27,33 +28,58 @@ const STAGES: Readonly<Record<LoadProgress['stage'], string>> = {
 
 /**
  * The engine as the editor uses it: two processes of the same program. A running model blocks its process, so the
- * tokenizer, which must answer while one types, has a process of its own. Each starts when it is first needed.
+ * tokenizer, which must answer while one types, has a process of its own. Each starts when it is first needed. Devices are
+ * tried in a third, which ends with the trial.
  */
 export class Engine implements vscode.Disposable {
-  private readonly modelProcess: EngineClient;
+  private readonly modelProcess: ModelHost;
   private readonly tokenizerProcess: EngineClient;
+  private readonly chooser: DeviceChooser;
+  private readonly told = new Set<string>();
   private onStage: ((stage: LoadProgress['stage']) => void) | null = null;
   private loading: Promise<LoadedModel> | null = null;
   private loadedModel: LoadedModel | null = null;
   private readonly changed = new vscode.EventEmitter<void>();
-  private readonly stopped = new vscode.EventEmitter<HeadlightError>();
+  private readonly stopped = new vscode.EventEmitter<void>();
+  private readonly noticed = new vscode.EventEmitter<string>();
 
   /** After a model was loaded or given up. */
   readonly onDidChangeModel = this.changed.event;
-  /** After the model's process has ended without being asked to. */
+  /** After the model's process has ended without being asked to, or the model has moved to another: all traces are gone. */
   readonly onDidStop = this.stopped.event;
+  /** Something about the device that a person should hear, as a sentence; each once. */
+  readonly onNotice = this.noticed.event;
 
   constructor(
     entryPoint: string,
     private readonly settings: Settings,
+    storage: string,
     log: vscode.LogOutputChannel,
   ) {
-    this.modelProcess = new EngineClient({
+    this.chooser = new DeviceChooser({
       entryPoint,
+      storage,
+      log: (line) => log.info(`[device] ${line}`),
+      cudaFolder: () => settings.cudaFolder,
+    });
+    this.modelProcess = new ModelHost({
+      entryPoint,
+      chooser: this.chooser,
       log: (line) => log.info(`[model] ${line}`),
-      onStopped: (error) => {
+      onStopped: () => {
         this.forgetModel();
-        this.stopped.fire(error);
+        this.stopped.fire();
+      },
+      onNotice: (sentence) => {
+        log.warn(sentence);
+        if (!this.told.has(sentence)) {
+          this.told.add(sentence);
+          this.noticed.fire(sentence);
+        }
+      },
+      onMoved: (loaded) => {
+        this.use(loaded);
+        this.stopped.fire();
       },
     });
     this.modelProcess.onNotification(LoadProgressNotification, ({ stage }) => this.onStage?.(stage));
@@ -74,7 +100,10 @@ export class Engine implements vscode.Disposable {
   load(): Promise<LoadedModel> {
     if (this.loading === null) {
       const { modelDirectory: directory, device } = this.settings;
-      const loading = this.modelProcess.request(LoadModelRequest, { directory, device }).then(
+      const onTry = (tried: Device) => {
+        void vscode.window.setStatusBarMessage(`$(loading~spin) ${trying(tried)}`, settled(loading));
+      };
+      const loading = this.modelProcess.load(directory, device, undefined, onTry).then(
         (loaded) => {
           if (this.loading === loading) {
             this.loadedModel = loaded;
@@ -109,10 +138,9 @@ export class Engine implements vscode.Disposable {
     this.onStage = (stage) => onStage(STAGES[stage]);
     try {
       const { device } = this.settings;
-      const loaded = await this.modelProcess.request(LoadModelRequest, { directory, device }, cancellation);
-      this.loading = Promise.resolve(loaded);
-      this.loadedModel = loaded;
-      this.changed.fire();
+      const onTry = (tried: Device) => onStage(trying(tried));
+      const loaded = await this.modelProcess.load(directory, device, cancellation, onTry);
+      this.use(loaded);
       return loaded;
     } finally {
       this.onStage = null;
@@ -142,6 +170,11 @@ export class Engine implements vscode.Disposable {
     return this.ask(SuggestRequest, params, cancellation);
   }
 
+  /** Tries a device with the model of the settings, and finds out all there is to know. Nothing that runs is touched. */
+  checkDevice(device: Device, cancellation: CancellationToken): Promise<DeviceCheck> {
+    return this.chooser.check(this.settings.modelDirectory, device, cancellation);
+  }
+
   /** A request about a trace. */
   ask<P, R>(type: RequestType<P, R, unknown>, params: P, cancellation?: CancellationToken): Promise<R> {
     return this.modelProcess.request(type, params, cancellation);
@@ -155,13 +188,14 @@ export class Engine implements vscode.Disposable {
 
   /** Ends both processes; the next request starts them again. */
   restart(): void {
-    this.modelProcess.stop();
+    this.modelProcess.restart();
     this.tokenizerProcess.stop();
     this.forgetModel();
   }
 
   /** The settings name another model or device: the next request loads that one, and replaces this one only then. */
   reload(): void {
+    this.modelProcess.reconsider();
     this.forgetModel();
   }
 
@@ -169,6 +203,13 @@ export class Engine implements vscode.Disposable {
     this.restart();
     this.changed.dispose();
     this.stopped.dispose();
+    this.noticed.dispose();
+  }
+
+  private use(loaded: LoadedModel): void {
+    this.loading = Promise.resolve(loaded);
+    this.loadedModel = loaded;
+    this.changed.fire();
   }
 
   private forgetModel(): void {
@@ -176,4 +217,15 @@ export class Engine implements vscode.Disposable {
     this.loadedModel = null;
     this.changed.fire();
   }
+}
+
+function trying(device: Device): string {
+  return `Headlight: trying ${DEVICE_NAMES[device]} with this model`;
+}
+
+function settled(work: Promise<unknown>): Promise<void> {
+  return work.then(
+    () => {},
+    () => {},
+  );
 }

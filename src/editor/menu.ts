@@ -24,6 +24,7 @@ export async function showMenu(highlightsOn: boolean, suggestions: SuggestionsSt
     ...suggestionItems(suggestions),
     { label: '$(library) Choose Model…', command: 'headlight.chooseModel' },
     { label: '$(list-tree) Show Model', command: 'headlight.showModel' },
+    { label: '$(circuit-board) Check Device…', command: 'headlight.checkDevice' },
     { label: '$(debug-restart) Restart Engine', command: 'headlight.restartEngine' },
     { label: '$(output) Show Log', command: 'headlight.showLog' },
     { label: '$(gear) Settings', command: 'headlight.openSettings' },

@@ -1,4 +1,6 @@
+import { describeDevice } from '../protocol/device';
 import type { LayerReport, ModelReport } from '../protocol/model';
+import { escapeMarkdown } from './escape-markdown';
 import { formatCount } from './model-numbers';
 
 /** What the analysis found in a model, as a page of Markdown. */
@@ -13,7 +15,7 @@ export function modelMarkdown(report: ModelReport): string {
     ['Vocabulary', model.vocabSize.toLocaleString('en-US')],
     ['Context', `${model.contextLength.toLocaleString('en-US')} tokens`],
     ['Parameters', `${formatCount(model.parameters)} (${model.parameters.toLocaleString('en-US')}), ${precision}`],
-    ['Runs on', device.reason === null ? device.device : `${device.device}: ${device.reason}`],
+    ['Runs on', describeDevice(device)],
     ['Graph', code(graphFile)],
     ['Made by', [producer || 'unnamed', ...opsets].join(', ')],
     ['Reads', inputs.map(({ name, role }) => `${code(name)} (${role})`).join(', ')],
@@ -66,8 +68,4 @@ function code(text: string): string {
 
 function cell(text: string): string {
   return text.replaceAll('\n', ' ');
-}
-
-function escapeMarkdown(text: string): string {
-  return text.replace(/[\\`*_{}[\]<>#|]/g, '\\$&');
 }

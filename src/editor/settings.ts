@@ -1,7 +1,7 @@
 import { homedir } from 'node:os';
 import path from 'node:path';
 import * as vscode from 'vscode';
-import type { DeviceChoice } from '../protocol/model';
+import type { DeviceChoice } from '../protocol/device';
 import type { SuggestionExtent } from '../protocol/suggestion';
 
 const SECTION = 'headlight';
@@ -46,6 +46,12 @@ export class Settings {
 
   get device(): DeviceChoice {
     return this.read<DeviceChoice>('device');
+  }
+
+  /** Absolute path of a folder with ONNX Runtime's CUDA libraries; null where none is named. */
+  get cudaFolder(): string | null {
+    const folder = this.read<string>('cudaFolder').trim();
+    return folder === '' ? null : path.resolve(homedir(), folder.replace(/^~\//, ''));
   }
 
   /** Milliseconds that a selection must rest before the panel follows it. */
@@ -135,7 +141,7 @@ export class Settings {
       if (event.affectsConfiguration(`${SECTION}.model`)) {
         void this.window.update(CHOSEN_KEY, undefined);
       }
-      if (event.affectsConfiguration(`${SECTION}.model`) || event.affectsConfiguration(`${SECTION}.device`)) {
+      if (['model', 'device', 'cudaFolder'].some((key) => event.affectsConfiguration(`${SECTION}.${key}`))) {
         listener();
       }
     });

@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { DEVICE_NAMES, describeDevice } from '../protocol/device';
 import { HeadlightError } from '../protocol/errors';
 import { LONGEST_TEXT } from '../protocol/limits';
 import type { Engine } from './engine';
@@ -102,7 +103,7 @@ export class StatusBar implements vscode.Disposable {
   private render(): void {
     const { loaded } = this.engine;
     const facts = [
-      ...(loaded === null ? [] : [loaded.model.name, loaded.device.device.toUpperCase()]),
+      ...(loaded === null ? [] : [loaded.model.name, DEVICE_NAMES[loaded.device.device]]),
       ...(this.selectedTokens === null ? [] : [tokens(this.selectedTokens)]),
     ];
     const icon = this.busy ? '$(loading~spin)' : '$(eye)';
@@ -117,10 +118,9 @@ export class StatusBar implements vscode.Disposable {
       return 'Headlight: no model is loaded yet; it is when you inspect a selection';
     }
     const { name, architecture, layers, heads, contextLength } = loaded.model;
-    const { device, reason } = loaded.device;
     return [
       `${name}: ${architecture}, ${layers} layers × ${heads} heads, context ${contextLength.toLocaleString('en-US')} tokens`,
-      reason === null ? `runs on ${device}` : `runs on ${device}: ${reason}`,
+      `runs on ${describeDevice(loaded.device)}`,
     ].join('\n');
   }
 }

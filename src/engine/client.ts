@@ -13,6 +13,8 @@ import { HeadlightError } from '../protocol/errors';
 export interface EngineClientOptions {
   /** Path of the engine's entry point. */
   readonly entryPoint: string;
+  /** The environment of a process that is started; by default that of this one. */
+  readonly env?: () => NodeJS.ProcessEnv;
   /** Receives what the process writes on its standard streams, and its starts and ends. */
   readonly log: (line: string) => void;
   /** Called when the process has ended without being asked to. */
@@ -25,6 +27,9 @@ interface Running {
   /** Set once the process has ended. */
   ended: HeadlightError | null;
 }
+
+/** What a request is told that was under way when the process was ended on purpose. */
+export const STOPPED = 'The engine was stopped.';
 
 /** Enough of the end of standard error to find the reason in. */
 const STDERR_TAIL = 2_000;
@@ -81,16 +86,17 @@ export class EngineClient {
     const running = this.running;
     if (running !== null) {
       this.running = null;
-      this.end(running, new HeadlightError('engine-stopped', 'The engine was stopped.'));
+      this.end(running, new HeadlightError('engine-stopped', STOPPED));
       running.child.kill('SIGKILL');
     }
   }
 
   private start(): Running {
-    const { entryPoint, log } = this.options;
+    const { entryPoint, env, log } = this.options;
     // The parent's debugger and loader flags are not meant for the engine.
     const child = fork(entryPoint, [], {
       execArgv: [],
+      env: env?.() ?? process.env,
       serialization: 'advanced',
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });

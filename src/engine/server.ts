@@ -9,6 +9,8 @@ import {
   LoadProgressNotification,
   ModelReportRequest,
   PingRequest,
+  ProbeDeviceRequest,
+  ProveDeviceRequest,
   SuggestRequest,
   TokenizeRequest,
   TraceRequest,
@@ -32,8 +34,10 @@ import {
 import { IdleWork } from './idle-work';
 import { pauseUnlessCancelled } from './inspect/cancellation';
 import { describeModel } from './inspect/describe-model';
+import { proveDevice } from './inspect/device-proof';
 import { Inspector } from './inspect/inspector';
 import { tokenizerOf } from './model/tokenizer';
+import { probeDevice } from './runtime/device-probe';
 import type { Turn } from './suggest/remembering-model';
 
 /** Longer than the pause between two questions of a panel that is being drawn. */
@@ -94,7 +98,8 @@ export function serve(connection: MessageConnection): void {
     inTurn(cancellation, async () => {
       const next = await Inspector.open({
         directory,
-        device,
+        device: device.device,
+        deviceReason: device.reason,
         cancellation,
         onProgress: (progress) => void connection.sendNotification(LoadProgressNotification, progress),
       });
@@ -109,6 +114,11 @@ export function serve(connection: MessageConnection): void {
       return next.loaded;
     }),
   );
+  answer(ProbeDeviceRequest, async ({ device }) => {
+    await probeDevice(device);
+    return null;
+  });
+  answer(ProveDeviceRequest, (params) => proveDevice(params));
   answer(DescribeModelRequest, ({ directory }) => describeModel(directory));
   answer(ModelReportRequest, () => loaded().report);
   answer(TokenizeRequest, async ({ directory, text, wanted }) =>

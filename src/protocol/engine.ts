@@ -1,5 +1,6 @@
 import { NotificationType, RequestType, RequestType0 } from 'vscode-jsonrpc';
-import type { DeviceChoice, LoadedModel, ModelDescription, ModelReport } from './model';
+import type { Device, DeviceProof, DeviceStatus } from './device';
+import type { LoadedModel, ModelDescription, ModelReport } from './model';
 import type { SuggestParams, SuggestResult } from './suggestion';
 import type { TextRange, TokenSplits } from './tokens';
 import type { CandidateList, HeadMatrix, HeadOverview, SamplerSettings, TokenRange, Trace } from './trace';
@@ -9,7 +10,16 @@ import type { CandidateList, HeadMatrix, HeadOverview, SamplerSettings, TokenRan
 export interface LoadModelParams {
   /** Absolute path of a model folder, or of one of the graphs in it. */
   readonly directory: string;
-  readonly device: DeviceChoice;
+  /** What was chosen before: it is opened there or not at all. */
+  readonly device: DeviceStatus;
+}
+
+export interface ProveDeviceParams {
+  /** As in `LoadModelParams`. */
+  readonly directory: string;
+  readonly device: Device;
+  /** Whether it is wanted where each operator was computed; the runtime is slower meanwhile. */
+  readonly profile: boolean;
 }
 
 export interface TokenizeParams {
@@ -59,6 +69,13 @@ export interface LoadProgress {
 }
 
 export const LoadModelRequest = new RequestType<LoadModelParams, LoadedModel, unknown>('engine/loadModel');
+/**
+ * Starts a device with hardly anything to compute. This and the next may end the process or never be answered: they are
+ * asked of a process that has nothing else to do (devices/trial.ts). Both fail with `device-unavailable` or `device-lost`.
+ */
+export const ProbeDeviceRequest = new RequestType<{ readonly device: Device }, null, unknown>('device/probe');
+/** Runs a model's golden prompt on a device and on the processor. */
+export const ProveDeviceRequest = new RequestType<ProveDeviceParams, DeviceProof, unknown>('device/prove');
 /** Reads what a folder holds; nothing is loaded. */
 export const DescribeModelRequest = new RequestType<{ readonly directory: string }, ModelDescription, unknown>(
   'engine/describeModel',

@@ -8,6 +8,7 @@ export type FailureCode =
   | 'tokenizer-unsupported'
   | 'graph-unsupported'
   | 'device-unavailable'
+  | 'device-lost'
   | 'runtime-unavailable'
   | 'engine-stopped'
   | 'text-too-long'

@@ -1,3 +1,5 @@
+import type { DeviceStatus } from './device';
+
 /** What the panel, the status bar and the command line say about a loaded model. */
 export interface ModelSummary {
   /** The folder's name, or the name its configuration gives. */
@@ -18,18 +20,6 @@ export interface ModelSummary {
   readonly contextLength: number;
   /** Weights counted from the graph's initializers. */
   readonly parameters: number;
-}
-
-/** Where a model runs. */
-export type Device = 'cpu' | 'cuda' | 'webgpu' | 'dml' | 'coreml';
-
-/** What the user may ask for; `auto` takes the best device that can be had. */
-export type DeviceChoice = Device | 'auto';
-
-/** The device in use and, where it is not the one that was asked for, why. */
-export interface DeviceStatus {
-  readonly device: Device;
-  readonly reason: string | null;
 }
 
 /** A model that is loaded and ready. */

@@ -1,7 +1,8 @@
 import { NotificationType } from 'vscode-jsonrpc';
 import type { BranchPath } from './continuation';
+import type { DeviceStatus } from './device';
 import type { FailureCode } from './errors';
-import type { DeviceStatus, ModelSummary } from './model';
+import type { ModelSummary } from './model';
 import type { SamplerSettings, Trace } from './trace';
 
 /**

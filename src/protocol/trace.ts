@@ -1,4 +1,5 @@
-import type { DeviceStatus, ModelSummary } from './model';
+import type { DeviceStatus } from './device';
+import type { ModelSummary } from './model';
 import type { Token } from './tokens';
 
 /**

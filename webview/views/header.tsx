@@ -1,4 +1,5 @@
-import type { Device, ModelSummary } from '../../src/protocol/model';
+import { DEVICE_NAMES } from '../../src/protocol/device';
+import type { ModelSummary } from '../../src/protocol/model';
 import type { PanelSnapshot, Passage } from '../../src/protocol/panel';
 import type { Trace } from '../../src/protocol/trace';
 import { copiedData } from '../copied-data';
@@ -8,14 +9,6 @@ import { traceOf } from '../state';
 import { IconButton } from '../ui/button';
 import { Icon } from '../ui/icon';
 import { MenuButton } from '../ui/menu';
-
-const DEVICE_NAMES: Readonly<Record<Device, string>> = {
-  cpu: 'CPU',
-  cuda: 'CUDA',
-  webgpu: 'WebGPU',
-  dml: 'DirectML',
-  coreml: 'Core ML',
-};
 
 /** One line: which model, where it runs, what was read. */
 export function Header({ snapshot }: { snapshot: PanelSnapshot }) {

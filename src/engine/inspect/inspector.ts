@@ -1,4 +1,5 @@
 import type { Branch, BranchParams, Continuation, ContinuationParams } from '../../protocol/continuation';
+import type { Device } from '../../protocol/device';
 import type {
   CandidatesParams,
   HeadMatrixParams,
@@ -8,7 +9,7 @@ import type {
 } from '../../protocol/engine';
 import { HeadlightError } from '../../protocol/errors';
 import type { HeadScores } from '../../protocol/heads';
-import type { DeviceChoice, LoadedModel, ModelReport } from '../../protocol/model';
+import type { LoadedModel, ModelReport } from '../../protocol/model';
 import type {
   Candidate,
   CandidateList,
@@ -45,7 +46,9 @@ const KEPT_HEADS = 6;
 export interface InspectorOptions {
   /** A model folder. */
   readonly directory: string;
-  readonly device: DeviceChoice;
+  readonly device: Device;
+  /** Why it runs there and not where it was asked to; null or left out where it does. */
+  readonly deviceReason?: string | null;
   readonly onProgress?: (progress: LoadProgress) => void;
   /** Heeded between the stages of loading. */
   readonly cancellation?: Cancellation;
@@ -99,7 +102,13 @@ export class Inspector {
   }
 
   /** @throws HeadlightError for a folder, graph, tokenizer or device that cannot be used; `cancelled` */
-  static async open({ directory, device, onProgress, cancellation }: InspectorOptions): Promise<Inspector> {
+  static async open({
+    directory,
+    device,
+    deviceReason = null,
+    onProgress,
+    cancellation,
+  }: InspectorOptions): Promise<Inspector> {
     const started = performance.now();
     onProgress?.({ stage: 'reading' });
     const folder = await readModelFolder(directory);
@@ -113,7 +122,7 @@ export class Inspector {
     });
     const loaded = {
       model: summarize(folder, decoder.parameters),
-      device: decoder.device,
+      device: { device, reason: deviceReason },
       attentionUnavailable: decoder.attentionUnavailable,
       loadMs: performance.now() - started,
     };

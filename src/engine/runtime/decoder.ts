@@ -1,7 +1,8 @@
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
+import type { Device } from '../../protocol/device';
 import type { LoadProgress } from '../../protocol/engine';
 import { HeadlightError } from '../../protocol/errors';
-import type { DeviceChoice, DeviceStatus, LayerReport, ModelReport } from '../../protocol/model';
+import type { LayerReport, ModelReport } from '../../protocol/model';
 import type { DecoderConfig } from '../model/config';
 import { analyzeGraph, type GraphAnalysis } from '../onnx/analysis';
 import type { AttentionSite } from '../onnx/attention';
@@ -18,7 +19,7 @@ import { type AttentionPlan, planAttention, weightsModel } from './attention-pla
 import { type AttentionReplay, createAttentionReplay, Preparations, shareEqual } from './attention-replay';
 import { Decoding, rowsFeed } from './decoding';
 import { buildFeeds, type Feeds } from './feeds';
-import { firstLine, loadRuntime, openSession, type Runtime } from './providers';
+import { loadRuntime, openSession, type Runtime, runFailure } from './providers';
 import { floatData } from './tensors';
 
 export type { AttentionReplay } from './attention-replay';
@@ -27,7 +28,9 @@ export interface DecoderOptions {
   /** Path of the `.onnx` file. */
   readonly graphFile: string;
   readonly config: DecoderConfig;
-  readonly device: DeviceChoice;
+  readonly device: Device;
+  /** Where the runtime writes what each operator of a run took, see `openSession`. */
+  readonly profile?: string | undefined;
   readonly onProgress?: (stage: LoadProgress['stage']) => void;
 }
 
@@ -63,7 +66,7 @@ interface Parts {
   readonly opsets: ReadonlyMap<string, number>;
   readonly layerReports: readonly Omit<LayerReport, 'recomputed'>[];
   readonly session: InferenceSession;
-  readonly device: DeviceStatus;
+  readonly device: Device;
   readonly stream: ResidualStream;
   readonly attention: AttentionPlan | { readonly unavailable: string };
   /** Null where the graph takes no past keys and values. */
@@ -95,7 +98,7 @@ export class Decoder {
    * @throws HeadlightError `model-missing`, `model-invalid`, `graph-unsupported`, `tokenizer-mismatch` where the logits
    * are of another vocabulary than the configuration's, `device-unavailable`, `runtime-unavailable`
    */
-  static async open({ graphFile, config, device, onProgress }: DecoderOptions): Promise<Decoder> {
+  static async open({ graphFile, config, device, profile, onProgress }: DecoderOptions): Promise<Decoder> {
     onProgress?.('reading');
     const file = ModelFile.open(graphFile);
     try {
@@ -119,11 +122,12 @@ export class Decoder {
       const fresh = cacheSites?.flatMap((site) => site.fresh ?? []) ?? [];
       const expose = [...(plan?.fetch ?? []), ...(stream.found ? stream.tensors : []), ...fresh];
       const select = findRowSelection(analysis.topology, analysis.parts, stream);
-      const opened = await openSession(
-        instrument(model, { expose, select, replace: handingOut(analysis, expose) }),
+      const session = await openSession(instrument(model, { expose, select, replace: handingOut(analysis, expose) }), {
         device,
-        graphFile,
-      ).catch(async (error) => {
+        name: graphFile,
+        nodes: model.graph.nodes,
+        profile,
+      }).catch(async (error) => {
         await releaseAll(plan?.sessions ?? []);
         throw error;
       });
@@ -136,7 +140,8 @@ export class Decoder {
         producer: model.producer,
         opsets: model.opsets,
         layerReports: reportLayers(analysis),
-        ...opened,
+        session,
+        device,
         stream,
         attention,
         cacheSites,
@@ -158,7 +163,7 @@ export class Decoder {
   }
 
   /** Where it runs. */
-  get device(): DeviceStatus {
+  get device(): Device {
     return this.parts.device;
   }
 
@@ -217,14 +222,14 @@ export class Decoder {
    * @throws HeadlightError `text-empty`, `text-too-long` beyond the model's context, `argument-invalid`
    */
   async forward(ids: Uint32Array, { hiddenStates = false }: ForwardOptions = {}): Promise<ForwardPass> {
-    const { runtime, config, signature, session, stream, attention, hasRows, graphFile } = this.parts;
+    const { runtime, config, signature, session, stream, attention, hasRows } = this.parts;
     checkIds(ids, config);
     const length = ids.length;
     const passage = buildFeeds(runtime, signature, config, ids);
     const feeds = hasRows ? { ...passage, ...rowsFeed(runtime, 0, length) } : passage;
     const streamTensors = hiddenStates && stream.found ? stream.tensors : [];
     const kept = 'unavailable' in attention ? [] : attention.fetch;
-    const results = await run(session, feeds, [signature.logits, ...kept, ...streamTensors], graphFile);
+    const results = await run(session, feeds, [signature.logits, ...kept, ...streamTensors], this.parts);
     const logits = logitsOf(results[signature.logits], length, this.parts);
     return {
       length,
@@ -237,9 +242,14 @@ export class Decoder {
 
   /** The model token by token, with the keys and values of those before kept. There is one, for one caller at a time. */
   decoding(): Promise<Decoding> {
-    const { runtime, session, graphFile, signature, config, cacheSites: sites, hasRows } = this.parts;
-    this.openedDecoding ??= Decoding.open({ runtime, session, graphFile, signature, config, sites, hasRows });
+    const { runtime, session, device, graphFile, signature, config, cacheSites: sites, hasRows } = this.parts;
+    this.openedDecoding ??= Decoding.open({ runtime, session, device, graphFile, signature, config, sites, hasRows });
     return this.openedDecoding;
+  }
+
+  /** Ends what `profile` asked for: the file is written. */
+  endProfiling(): void {
+    this.parts.session.endProfiling();
   }
 
   /** Gives the model's memory back. Replays of its passes no longer work. */
@@ -281,10 +291,11 @@ export class Decoder {
 
   /** [H, T, T] */
   private async rerun({ weights }: AttentionSite, ids: Uint32Array): Promise<Float32Array> {
-    const { runtime, graphFile, signature, config, rerunModel, device } = this.parts;
-    this.rerunSession ??= openSession(rerunModel!, device.device, graphFile).then(({ session }) => session);
+    const { runtime, graphFile, signature, config, rerunModel } = this.parts;
+    // On the processor, whatever the model runs on: other devices do not compute what operators attend to.
+    this.rerunSession ??= openSession(rerunModel!, { device: 'cpu', name: graphFile, nodes: [] });
     const feeds = buildFeeds(runtime, signature, config, ids);
-    const results = await run(await this.rerunSession, feeds, [weights], graphFile);
+    const results = await run(await this.rerunSession, feeds, [weights], { graphFile, device: 'cpu' });
     return floatData(results[weights]);
   }
 }
@@ -330,12 +341,12 @@ async function run(
   session: InferenceSession,
   feeds: Feeds,
   fetch: readonly string[],
-  graphFile: string,
+  { device, graphFile }: Pick<Parts, 'device' | 'graphFile'>,
 ): Promise<Readonly<Record<string, Tensor>>> {
   try {
     return await session.run(feeds, [...new Set(fetch)]);
   } catch (cause) {
-    throw new HeadlightError('internal', `${graphFile} stopped while it was run (${firstLine(cause)}).`, { cause });
+    throw runFailure(device, graphFile, cause);
   }
 }
 

@@ -1,5 +1,5 @@
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
-import { HeadlightError } from '../../protocol/errors';
+import type { Device } from '../../protocol/device';
 import type { DecoderConfig } from '../model/config';
 import type { CacheSite } from '../onnx/cache-sites';
 import { DataType } from '../onnx/data-type';
@@ -7,7 +7,7 @@ import { ROWS_INPUT } from '../onnx/instrument';
 import type { Signature } from '../onnx/signature';
 import { buildFeeds, type Feeds } from './feeds';
 import { type CacheShape, KeyValueBuffer, type TokenState } from './key-value-buffer';
-import { firstLine, type Runtime } from './providers';
+import { type Runtime, runFailure } from './providers';
 import { floatData } from './tensors';
 
 export type { TokenState } from './key-value-buffer';
@@ -15,6 +15,8 @@ export type { TokenState } from './key-value-buffer';
 export interface DecodingOptions {
   readonly runtime: Runtime;
   readonly session: InferenceSession;
+  /** That the session runs on. */
+  readonly device: Device;
   readonly graphFile: string;
   readonly signature: Signature;
   readonly config: DecoderConfig;
@@ -152,7 +154,7 @@ export class Decoding {
    *
    * @param ids [T], behind those that were read; together no more than the model's context
    * @param rows how many of them predictions are wanted for: the last ones
-   * @throws HeadlightError `internal` where the runtime fails
+   * @throws HeadlightError `internal` where the runtime fails, `device-lost` on another device than the processor
    */
   async read(ids: readonly number[], rows: number): Promise<DecodingStep> {
     const { buffer } = this;
@@ -181,7 +183,7 @@ export class Decoding {
   }
 
   private async run(ids: Uint32Array, rows: number, fetch: readonly string[]) {
-    const { runtime, session, graphFile, signature, config, hasRows } = this.options;
+    const { runtime, session, device, graphFile, signature, config, hasRows } = this.options;
     const past =
       this.buffer === null
         ? undefined
@@ -194,7 +196,7 @@ export class Decoding {
     try {
       results = await session.run(feeds, [signature.logits, ...fetch]);
     } catch (cause) {
-      throw new HeadlightError('internal', `${graphFile} stopped while it was run (${firstLine(cause)}).`, { cause });
+      throw runFailure(device, graphFile, cause);
     }
     const data = floatData(results[signature.logits]);
     const vocabSize = config.vocabSize;

@@ -1,12 +1,10 @@
 import type { InferenceSession } from 'onnxruntime-node';
+import { DEVICE_NAMES, type Device } from '../../protocol/device';
 import { HeadlightError } from '../../protocol/errors';
-import type { Device, DeviceChoice, DeviceStatus } from '../../protocol/model';
+import type { GraphNode } from '../onnx/graph';
 import type { InstrumentedModel } from '../onnx/instrument';
 
 export type Runtime = typeof import('onnxruntime-node');
-
-/** What `auto` tries, in this order, until one works. */
-const AUTO: readonly Device[] = ['cpu'];
 
 /** The runtime writes to standard error. Its warnings are about its own optimisations, its errors are thrown as well. */
 const LOG_FATAL = 4;
@@ -31,38 +29,94 @@ export async function loadRuntime(): Promise<Runtime> {
   }
 }
 
-/** A session and where it runs. */
-export interface OpenedSession {
-  readonly session: InferenceSession;
-  readonly device: DeviceStatus;
+export interface SessionOptions {
+  readonly device: Device;
+  /** The model's path, for the sentence of a failure. */
+  readonly name: string;
+  /** Of the model, to find those that a device computes too coarsely. */
+  readonly nodes: readonly GraphNode[];
+  /** Where the runtime writes what each operator took, as `PROFILE_DATE.json`; it writes nothing without. */
+  readonly profile?: string | undefined;
 }
 
 /**
- * Opens a session on the device that was asked for, or for `auto` on the first that works.
+ * Cosine and sine are good to three digits only in WebGPU (https://www.w3.org/TR/WGSL/#concrete-float-accuracy: 2^-11). A
+ * decoder turns its queries and keys by them: a number of each position, which takes the processor no time.
+ */
+const INEXACT_ON_WEBGPU: ReadonlySet<string> = new Set(['Cos', 'Sin']);
+
+function providerOf(device: Device, nodes: readonly GraphNode[]): InferenceSession.ExecutionProviderConfig {
+  const inexact = nodes.flatMap(({ opType, name }) => (INEXACT_ON_WEBGPU.has(opType) && name !== '' ? [name] : []));
+  // The runtime refuses an empty list.
+  return device === 'webgpu' && inexact.length > 0 ? { name: device, forceCpuNodeNames: inexact } : device;
+}
+
+/**
+ * Opens a session on a device. The runtime puts what that device cannot compute on the processor, but takes no other device
+ * in its place (see devices/).
  *
- * @param name the model's path, for the sentence of a failure
- * @throws HeadlightError `device-unavailable` where the device cannot be had, `model-invalid` where the runtime refuses
- * the model, `runtime-unavailable`
+ * Results are always fetched into the processor's memory: no session may leave a tensor on its device
+ * (`preferredOutputLocation`), since asking such a tensor for its numbers ends the process.
+ *
+ * @throws HeadlightError `device-unavailable` where the device cannot be had or does not take the model, `model-invalid`
+ * where the processor does not take it, `runtime-unavailable`
  */
 export async function openSession(
   model: InstrumentedModel,
-  choice: DeviceChoice,
-  name: string,
-): Promise<OpenedSession> {
-  const passedOver: string[] = [];
-  for (const device of choice === 'auto' ? AUTO : [choice]) {
-    try {
-      const session = await createSession(model, name, { executionProviders: [device], graphOptimizationLevel: 'all' });
-      return { session, device: { device, reason: passedOver.join(' ') || null } };
-    } catch (error) {
-      if (device === 'cpu' || !(error instanceof HeadlightError) || error.code !== 'model-invalid') {
-        throw error;
-      }
-      // A session of its own device fails for the device's sake: models that the runtime refuses, cpu refuses as well.
-      passedOver.push(`The device ${device} cannot be used here (${firstLine(error.cause)}).`);
-    }
+  { device, name, nodes, profile }: SessionOptions,
+): Promise<InferenceSession> {
+  await checkAvailable(device);
+  try {
+    return await createSession(model, name, {
+      executionProviders: [providerOf(device, nodes)],
+      graphOptimizationLevel: 'all',
+      ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
+    });
+  } catch (error) {
+    // A session on another device fails for the device's sake: models that the runtime refuses, the processor refuses as well.
+    throw device !== 'cpu' && error instanceof HeadlightError && error.code === 'model-invalid'
+      ? unavailable(device, error.cause)
+      : error;
   }
-  throw new HeadlightError('device-unavailable', `${passedOver.join(' ')} Choose the device "auto" or "cpu".`);
+}
+
+/** @throws HeadlightError `device-unavailable` where the runtime was built without it */
+async function checkAvailable(device: Device): Promise<void> {
+  const { listSupportedBackends } = await loadRuntime();
+  if (!listSupportedBackends().some(({ name }) => name === device)) {
+    throw new HeadlightError(
+      'device-unavailable',
+      `${DEVICE_NAMES[device]} is not part of the runtime for ${process.platform}-${process.arch}`,
+    );
+  }
+}
+
+function unavailable(device: Device, cause: unknown): HeadlightError {
+  const name = DEVICE_NAMES[device];
+  const why = firstLine(cause);
+  const sentence = /no supported adapters|failed to get a webgpu adapter/i.test(why)
+    ? `no ${name} adapter`
+    : isOutOfMemory(why)
+      ? `${name} has too little memory for this model`
+      : `${name} cannot be started (${why.replace(SOURCE_PLACE, '')})`;
+  return new HeadlightError('device-unavailable', sentence, { cause });
+}
+
+/** The runtime's source file, function and failed condition, which stand before what it says. */
+const SOURCE_PLACE = /^\/\S+:\d+ .* was false\. /;
+
+function isOutOfMemory(why: string): boolean {
+  return /out of memory|outofmemory|OOM|failed to allocate|bad allocation/i.test(why);
+}
+
+/** What became of a run. On another device than the processor it is the device's failure until the processor fails too. */
+export function runFailure(device: Device, graphFile: string, cause: unknown): HeadlightError {
+  const why = firstLine(cause);
+  if (device === 'cpu') {
+    return new HeadlightError('internal', `${graphFile} stopped while it was run (${why}).`, { cause });
+  }
+  const what = isOutOfMemory(why) ? 'ran out of memory' : `was lost while it ran (${why.replace(SOURCE_PLACE, '')})`;
+  return new HeadlightError('device-lost', `${DEVICE_NAMES[device]} ${what}`, { cause });
 }
 
 /**

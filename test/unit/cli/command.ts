@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import path from 'node:path';
-import { root } from '../../../scripts/project.mjs';
+import { projectCache, root } from '../../../scripts/project.mjs';
 
 /** How a run of the command line ended. */
 export interface CommandResult {
@@ -15,7 +15,11 @@ const COMMAND = path.join(root, 'dist', 'engine', 'cli.mjs');
 /** Runs the command line in a process of its own, as users do, with `input` on its standard input. */
 export function runCommand(args: readonly string[], input: string | Buffer = ''): Promise<CommandResult> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [COMMAND, ...args], { stdio: 'pipe' });
+    const child = spawn(process.execPath, [COMMAND, ...args], {
+      stdio: 'pipe',
+      // What is found of the machine's devices once need not be found again by each test.
+      env: { ...process.env, HEADLIGHT_STORAGE: projectCache },
+    });
     let stdout = '';
     let stderr = '';
     child.stdout.setEncoding('utf8').on('data', (chunk) => {

@@ -198,7 +198,7 @@ class DecoderBuilder {
   private attention(input: string, layer: number): { readonly output: string; readonly weights: string } {
     const { builder: b, shape, hiddenSize } = this;
     if (shape.fusedAttention) {
-      return { output: this.fusedAttention(input), weights: '' };
+      return { output: this.fusedAttention(input, layer), weights: '' };
     }
     let [queries, keys, values] = this.project(input);
     if (shape.positions === 'rotary') {
@@ -358,12 +358,21 @@ class DecoderBuilder {
   }
 
   private cached(name: string, layer: number, kind: 'key' | 'value'): string {
-    const { builder: b, shape, type } = this;
-    const past = `past_key_values.${layer}.${kind}`;
-    b.input(past, type, ['batch', this.kvHeads, 'past', shape.headDim]);
+    const { builder: b } = this;
+    const past = this.pastInput(layer, kind);
     const present = b.rename(b.op('Concat', [past, name], { axis: 2 }), `present.${layer}.${kind}`);
-    b.output(present, type, ['batch', this.kvHeads, 'total', shape.headDim]);
+    this.presentOutput(present);
     return present;
+  }
+
+  private pastInput(layer: number, kind: string): string {
+    const { builder: b, shape, type } = this;
+    return b.input(`past_key_values.${layer}.${kind}`, type, ['batch', this.kvHeads, 'past', shape.headDim]);
+  }
+
+  private presentOutput(name: string): void {
+    const { builder: b, shape, type } = this;
+    b.output(name, type, ['batch', this.kvHeads, 'total', shape.headDim]);
   }
 
   /** Each key/value head for its group of query heads, as Llama's `repeat_kv`. */
@@ -387,15 +396,25 @@ class DecoderBuilder {
     return this.builder.op('Reshape', [name, this.builder.int64([this.shape.heads, -1, this.shape.headDim])]);
   }
 
-  private fusedAttention(input: string): string {
+  private fusedAttention(input: string, layer: number): string {
     const { builder: b, shape, hiddenSize } = this;
     const [queries, keys, values] = [hiddenSize, this.kvHeads * shape.headDim, this.kvHeads * shape.headDim].map(
       (size) => this.linear(input, hiddenSize, size),
     );
     const last = b.op('Cast', [b.op('Sub', [this.keyLength, b.int64([1], [])])], { to: DataType.Int32 });
-    const [output] = b.ops(
+    const kinds = shape.past ? ['key', 'value'] : [];
+    const past = kinds.map((kind) => this.pastInput(layer, kind));
+    const [output, ...present] = b.ops(
       'GroupQueryAttention',
-      [queries, keys, values, '', '', this.vector(last), b.op('Cast', [this.keyLength], { to: DataType.Int32 })],
+      [
+        queries,
+        keys,
+        values,
+        past[0] ?? '',
+        past[1] ?? '',
+        this.vector(last),
+        b.op('Cast', [this.keyLength], { to: DataType.Int32 }),
+      ],
       3,
       {
         num_heads: shape.heads,
@@ -404,6 +423,9 @@ class DecoderBuilder {
       },
       'com.microsoft',
     );
+    for (const [index, kind] of kinds.entries()) {
+      this.presentOutput(b.rename(present[index], `present.${layer}.${kind}`));
+    }
     return this.linear(output, hiddenSize, hiddenSize);
   }
 

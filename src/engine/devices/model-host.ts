@@ -1,0 +1,213 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { CancellationToken, NotificationType, RequestType } from 'vscode-jsonrpc';
+import { DEVICE_NAMES, type Device, type DeviceChoice } from '../../protocol/device';
+import { LoadModelRequest } from '../../protocol/engine';
+import { HeadlightError } from '../../protocol/errors';
+import type { LoadedModel } from '../../protocol/model';
+import { EngineClient, type EngineClientOptions, STOPPED } from '../client';
+import type { Chosen, DeviceChooser } from './device-chooser';
+
+export interface ModelHostOptions extends Omit<EngineClientOptions, 'env'> {
+  readonly chooser: DeviceChooser;
+  /** Called with a sentence for people: the model does not run where it was asked to, or no longer does. */
+  readonly onNotice: (sentence: string) => void;
+  /** Called when the model was loaded again, on the processor, for a request that waits for it. All traces are gone. */
+  readonly onMoved: (loaded: LoadedModel) => void;
+}
+
+interface Wanted {
+  readonly directory: string;
+  readonly choice: DeviceChoice;
+}
+
+/**
+ * The process that runs the model, on the device that was chosen for it. When that device is lost, with the process or
+ * without it, the model moves to the processor, and what was asked is asked again there.
+ */
+export class ModelHost {
+  private readonly client: EngineClient;
+  private loaded: { readonly wanted: Wanted; readonly device: Device } | null = null;
+  private loading: { readonly wanted: Wanted; readonly result: Promise<LoadedModel> } | null = null;
+  /** Why a device is not used again before the next `restart`. */
+  private readonly lost = new Map<Device, string>();
+  private moving: Promise<void> | null = null;
+  /** Of the process that was started last. */
+  private environment: NodeJS.ProcessEnv = {};
+
+  constructor(private readonly options: ModelHostOptions) {
+    const { entryPoint, log, chooser, onStopped } = options;
+    this.client = new EngineClient({
+      entryPoint,
+      log,
+      env: () => {
+        this.environment = chooser.environment;
+        return this.environment;
+      },
+      onStopped: (error) => {
+        this.lose(error);
+        onStopped?.(error);
+      },
+    });
+  }
+
+  /** Of the process that is up, if there is one. */
+  get pid(): number | undefined {
+    return this.client.pid;
+  }
+
+  onNotification<P>(type: NotificationType<P>, handler: (params: P) => void): void {
+    this.client.onNotification(type, handler);
+  }
+
+  /**
+   * Loads a model on the device that is chosen for it. The one before stays in use until this one is ready, and if it cannot
+   * be loaded.
+   *
+   * @param onTry before a device is tried, which takes a while
+   * @throws HeadlightError `cancelled`, or why the model cannot be used
+   */
+  load(
+    directory: string,
+    choice: DeviceChoice,
+    cancellation?: CancellationToken,
+    onTry?: (device: Device) => void,
+  ): Promise<LoadedModel> {
+    const wanted = { directory, choice };
+    const { loading } = this;
+    if (cancellation === undefined && loading?.wanted.directory === directory && loading.wanted.choice === choice) {
+      return loading.result;
+    }
+    const result = this.loadNow(wanted, cancellation, onTry).finally(() => {
+      if (this.loading?.result === result) {
+        this.loading = null;
+      }
+    });
+    if (cancellation === undefined) {
+      this.loading = { wanted, result };
+    }
+    return result;
+  }
+
+  /** @throws HeadlightError what the engine answered, or `engine-stopped`, or `cancelled` */
+  async request<P, R>(type: RequestType<P, R, unknown>, params: P, cancellation?: CancellationToken): Promise<R> {
+    const { loaded } = this;
+    try {
+      return await this.client.request(type, params, cancellation);
+    } catch (error) {
+      if (loaded === null || loaded.device === 'cpu') {
+        throw error;
+      }
+      if (failureOf(loaded.device, error) === null && this.moving === null) {
+        throw error;
+      }
+      this.lose(error);
+      await this.move(loaded.wanted);
+      return this.client.request(type, params, cancellation);
+    }
+  }
+
+  /** The settings have changed: devices may be used again that were lost, and libraries lie elsewhere. */
+  reconsider(): void {
+    this.lost.clear();
+    if (!isDeepStrictEqual(this.environment, this.options.chooser.environment)) {
+      this.loaded = null;
+      this.client.stop();
+    }
+  }
+
+  /** Ends the process now, in mid-run if need be, and lets devices be used again that were lost. */
+  restart(): void {
+    this.loaded = null;
+    this.loading = null;
+    this.lost.clear();
+    this.client.stop();
+  }
+
+  private async loadNow(
+    wanted: Wanted,
+    cancellation: CancellationToken | undefined,
+    onTry: ((device: Device) => void) | undefined,
+  ): Promise<LoadedModel> {
+    const chosen = await this.choose(wanted, cancellation, onTry);
+    if (chosen.notice !== null) {
+      this.options.onNotice(chosen.notice);
+    }
+    try {
+      return await this.loadOn(wanted, chosen, cancellation);
+    } catch (error) {
+      const why = chosen.device === 'cpu' ? null : failureOf(chosen.device, error);
+      if (why === null) {
+        throw error;
+      }
+      this.lost.set(chosen.device, why);
+      this.options.onNotice(movedSentence(why));
+      return this.loadOn(wanted, { device: 'cpu', reason: why }, cancellation);
+    }
+  }
+
+  private async choose(
+    { directory, choice }: Wanted,
+    cancellation: CancellationToken | undefined,
+    onTry: ((device: Device) => void) | undefined,
+  ): Promise<Chosen> {
+    const lost = [...this.lost.values()];
+    if (lost.length > 0 && (choice === 'auto' || this.lost.has(choice))) {
+      return { device: 'cpu', reason: lost.join('; '), notice: null };
+    }
+    return this.options.chooser.choose(directory, choice, cancellation, onTry);
+  }
+
+  private async loadOn(
+    wanted: Wanted,
+    { device, reason }: Omit<Chosen, 'notice'>,
+    cancellation?: CancellationToken,
+  ): Promise<LoadedModel> {
+    const params = { directory: wanted.directory, device: { device, reason } };
+    const loaded = await this.client.request(LoadModelRequest, params, cancellation);
+    this.loaded = { wanted, device };
+    return loaded;
+  }
+
+  /** Takes note, once, that the device is gone that the model runs on. */
+  private lose(error: unknown): void {
+    const device = this.loaded?.device ?? 'cpu';
+    const why = device === 'cpu' ? null : failureOf(device, error);
+    if (why === null) {
+      return;
+    }
+    this.lost.set(device, why);
+    this.loaded = null;
+    this.options.onNotice(movedSentence(why));
+    // What is left of a driver in the process is not to be trusted.
+    this.client.stop();
+  }
+
+  private move({ directory, choice }: Wanted): Promise<void> {
+    this.moving ??= this.load(directory, choice)
+      .then((loaded) => this.options.onMoved(loaded))
+      .finally(() => {
+        this.moving = null;
+      });
+    return this.moving;
+  }
+}
+
+/** Why a device cannot be used any more, as a phrase; null for a failure that is not the device's. */
+function failureOf(device: Device, error: unknown): string | null {
+  const { code, message } = HeadlightError.from(error);
+  switch (code) {
+    case 'device-lost':
+    case 'device-unavailable':
+      return message;
+    case 'engine-stopped':
+      return message === STOPPED
+        ? null
+        : `${DEVICE_NAMES[device]} was lost while it ran (${message.replace(/^The engine/, 'the engine').replace(/\.$/, '')})`;
+    default:
+      return null;
+  }
+}
+
+function movedSentence(why: string): string {
+  return `Headlight runs the model on the processor from now on: ${why}.`;
+}
