@@ -1,12 +1,15 @@
 /** Pieces of work that nothing waits for. */
 export type Pieces = Iterable<() => Promise<unknown>>;
 
+/** Between two pieces, so that a request that has come in meanwhile goes first. */
+const GAP_MS = 5;
+
 /** Does work piece by piece while it is quiet. */
 export class IdleWork {
   private timer: NodeJS.Timeout | null = null;
   private pieces: Iterator<() => Promise<unknown>> | null = null;
 
-  /** @param quietMs nothing has been asked for since so long before a piece is done */
+  /** @param quietMs nothing has been asked for since so long before work begins, or goes on */
   constructor(private readonly quietMs: number) {}
 
   /** Takes up new work; what is left of the old is dropped. */
@@ -17,8 +20,7 @@ export class IdleWork {
 
   /** Something was asked for: what is left waits until it is quiet again. */
   postpone(): void {
-    clearTimeout(this.timer ?? undefined);
-    this.timer = this.pieces === null ? null : setTimeout(() => void this.next(), this.quietMs).unref();
+    this.goOnAfter(this.quietMs);
   }
 
   /** Drops what is left. */
@@ -28,7 +30,7 @@ export class IdleWork {
   }
 
   private async next(): Promise<void> {
-    const { pieces } = this;
+    const { pieces, timer: fired } = this;
     const piece = pieces?.next();
     if (piece === undefined || piece.done) {
       this.stop();
@@ -36,8 +38,14 @@ export class IdleWork {
     }
     // Whoever needs what could not be done says so when it is asked for.
     await piece.value().catch(() => undefined);
-    if (this.pieces === pieces) {
-      this.postpone();
+    // Where something was asked for meanwhile, another timer runs already.
+    if (this.pieces === pieces && this.timer === fired) {
+      this.goOnAfter(GAP_MS);
     }
+  }
+
+  private goOnAfter(milliseconds: number): void {
+    clearTimeout(this.timer ?? undefined);
+    this.timer = this.pieces === null ? null : setTimeout(() => void this.next(), milliseconds).unref();
   }
 }

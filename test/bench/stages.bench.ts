@@ -4,7 +4,7 @@ import { Workbench } from '../panel/workbench';
 import { type Bench, type Measurement, median } from './bench';
 
 /** So that about 256 tokens are selected. */
-const LINES = 35;
+const LINES = 32;
 /** Each on another passage, since what was shown of a passage is still there when it is opened again. */
 const ROUNDS = 6;
 /** Longer than the engine takes to make the stages ready after a first passage. */
@@ -13,12 +13,14 @@ const PAUSE_MS = 1000;
 /** A section by its title, and what stands in it when it is painted. */
 const STAGES = [
   ['Text to tokens', '.merges li'],
+  ['Embedding and position', '[data-embedding]'],
   ['One row in numbers', '[data-section=row] [data-key]'],
   ['Choosing, step by step', '[data-step-token]'],
   ['Layers', '.lens-cell'],
   ['Attribution', '[data-difference]'],
   ['Residual stream', '[data-section=stream] [data-depth]'],
   ['Feed-forward', '[data-neuron]'],
+  ['Again, token by token', '[data-grown]'],
   ['As training data', '[data-figure]'],
 ] as const;
 

@@ -7,7 +7,7 @@ import type { Anatomy, HeadScores, KeptPass } from '../runtime/anatomy';
 import { type Turning, turningOf } from '../runtime/rotation';
 import { floatData } from '../runtime/tensors';
 import type { Cancellation } from './cancellation';
-import { nearestTokens } from './nearest-tokens';
+import type { Neighbours } from './nearest-tokens';
 
 /** How far numbers may be from what they should be, as a part of the largest. */
 const TOLERANCE = 1e-3;
@@ -19,6 +19,7 @@ export async function embeddingView(
   anatomy: Anatomy,
   pass: KeptPass,
   tokenizer: Tokenizer,
+  neighbours: Neighbours,
   { token, layer, head, limit }: EmbeddingParams,
   cancellation?: Cancellation,
 ): Promise<EmbeddingView> {
@@ -40,7 +41,7 @@ export async function embeddingView(
     );
   }
   const steps = await stepsOf(anatomy, pass, embedding, token);
-  const near = await nearestTokens(anatomy, pass, embedding, pass.ids[token], limit, cancellation);
+  const near = await neighbours.of(pass, embedding, pass.ids[token], limit, cancellation);
   const turning = await turningOf(anatomy, pass, layer);
   const isOpen = anatomy.plan.sites[layer] !== null;
   const slope = isOpen ? alibiSlope(await anatomy.headScores(pass, layer, head), length) : null;

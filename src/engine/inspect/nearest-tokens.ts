@@ -66,3 +66,36 @@ export async function nearestTokens(
   // A row of zeros points nowhere.
   return best.filter(({ cosine }) => Number.isFinite(cosine));
 }
+
+/** Tokens that are remembered for each that was asked about. */
+const REMEMBERED = 16;
+/** Tokens whose neighbours are remembered. */
+const MOST_REMEMBERED = 256;
+
+/** Remembers the neighbours of tokens: they are the same in every passage. */
+export class Neighbours {
+  private readonly known = new Map<number, readonly NearToken[]>();
+
+  constructor(private readonly anatomy: Anatomy) {}
+
+  /** As `nearestTokens`. */
+  async of(
+    pass: KeptPass,
+    embedding: Embedding,
+    id: number,
+    limit: number,
+    cancellation?: Cancellation,
+  ): Promise<readonly NearToken[]> {
+    const known = this.known.get(id);
+    if (known !== undefined && limit <= REMEMBERED) {
+      return known.slice(0, limit);
+    }
+    const count = Math.max(limit, REMEMBERED);
+    const found = await nearestTokens(this.anatomy, pass, embedding, id, count, cancellation);
+    this.known.set(id, found.slice(0, REMEMBERED));
+    if (this.known.size > MOST_REMEMBERED) {
+      this.known.delete(this.known.keys().next().value!);
+    }
+    return found.slice(0, limit);
+  }
+}

@@ -36,6 +36,7 @@ import { attributeLogits } from './attribution';
 import type { Cancellation } from './cancellation';
 import { embeddingView } from './embedding-view';
 import { logitLens } from './logit-lens';
+import { Neighbours } from './nearest-tokens';
 import { normsView } from './norms-view';
 import { streamNorms } from './stream-norms';
 import { trainingView } from './training-view';
@@ -58,12 +59,16 @@ export interface StagedTrace extends KeptPass {
 
 /** Answers questions about the stages between a text and its next token. */
 export class Stages {
+  private readonly neighbours: Neighbours;
+
   constructor(
     private readonly decoder: Decoder,
     private readonly tokenizer: Tokenizer,
     private readonly contextLength: number,
     private readonly find: (traceId: number) => StagedTrace,
-  ) {}
+  ) {
+    this.neighbours = new Neighbours(decoder.anatomy);
+  }
 
   /**
    * Asks for what the stages are made of, a part at a time, so that a stage does not wait for it when it is opened. For
@@ -82,10 +87,10 @@ export class Stages {
     for (const layer of layers) {
       yield () => anatomy.additions(trace, layer);
     }
+    yield () => this.embedding({ traceId, token: last, layer: 0, head: 0, limit: 1 });
     if (isFirst) {
       const positions = { from: last, to: last + 1 };
       yield () => logitLens(anatomy, trace, this.tokenizer, { traceId, positions, limit: 1 });
-      yield () => this.embedding({ traceId, token: last, layer: 0, head: 0, limit: 1 });
       for (const layer of layers) {
         yield () => anatomy.headAdditions(trace, layer, last);
         yield () => anatomy.headScores(trace, layer, 0);
@@ -95,7 +100,8 @@ export class Stages {
   }
 
   embedding(params: EmbeddingParams, cancellation?: Cancellation): Promise<EmbeddingView> {
-    return embeddingView(this.decoder.anatomy, this.find(params.traceId), this.tokenizer, params, cancellation);
+    const { decoder, tokenizer, neighbours } = this;
+    return embeddingView(decoder.anatomy, this.find(params.traceId), tokenizer, neighbours, params, cancellation);
   }
 
   /** One step of a head's attention over a window. */
