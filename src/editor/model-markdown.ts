@@ -25,6 +25,7 @@ export function modelMarkdown(report: ModelReport): string {
   return [
     `# ${escapeMarkdown(model.name)}`,
     ['| | |', '| --- | --- |', ...facts.map(([name, value]) => `| ${name} | ${cell(value)} |`)].join('\n'),
+    ...(report.branch === null ? [] : [escapeMarkdown(report.branch)]),
     ...problems.map((problem) => `> ${escapeMarkdown(problem)}`),
     '## Layers',
     ...layers.map(layerSection),

@@ -84,6 +84,8 @@ export interface ModelReport {
   readonly graphFile: string;
   readonly precision: string;
   readonly producer: string;
+  /** Of a merged decoder: which of its branches is looked into, in a sentence. */
+  readonly branch: string | null;
   /** Such as `ai.onnx 17`. */
   readonly opsets: readonly string[];
   readonly inputs: readonly { readonly name: string; readonly role: string }[];

@@ -47,6 +47,12 @@ class _WithCache(_Plain):
         return (out.logits, *(tensor for layer in out.past_key_values.to_legacy_cache() for tensor in layer))
 
 
+class _Starting(_Plain):
+    def forward(self, input_ids, attention_mask):
+        out = self.model(input_ids=input_ids, attention_mask=attention_mask, past_key_values=DynamicCache(), use_cache=True)
+        return (out.logits, *(tensor for layer in out.past_key_values.to_legacy_cache() for tensor in layer))
+
+
 def _without_vmap():
     """The mask without torch.vmap, which tracing cannot follow; as Optimum does."""
     from transformers import masking_utils
@@ -86,6 +92,59 @@ def torchscript(model, folder: Path, cache=False, opset=17):
             wrapper, tuple(inputs), str(folder / "model.onnx"), input_names=names, output_names=outputs,
             dynamic_axes=axes, opset_version=opset, dynamo=False,
         )
+
+
+def merged(model, folder: Path):
+    """Two traced exports, one that starts a text and one that goes on behind a cache, as the branches of one If: what Optimum
+    wrote as decoder_model_merged.onnx."""
+    from onnx import TensorProto, helper
+
+    torchscript(model, folder, cache=True)
+    ids = torch.arange(1, 6)[None]
+    behind = onnx.load(folder / "model.onnx")
+    names = [value.name for value in behind.graph.output]
+    with torch.no_grad(), contextlib.redirect_stdout(io.StringIO()):
+        torch.onnx.export(
+            _Starting(model), (ids, torch.ones_like(ids)), str(folder / "starting.onnx"), input_names=["input_ids", "attention_mask"],
+            output_names=names, opset_version=17, dynamo=False,
+            dynamic_axes={"input_ids": {0: "batch_size", 1: "sequence_length"}, "attention_mask": {0: "batch_size", 1: "total_sequence_length"}},
+        )
+    starting = onnx.load(folder / "starting.onnx")
+    (folder / "starting.onnx").unlink()
+    weights, same = {}, {}
+    inputs = list(onnx.load(folder / "model.onnx").graph.input)
+    outside = {value.name for value in inputs} | set(names)
+    for prefix, graph in (("behind", behind.graph), ("first", starting.graph)):
+        own = {}
+        for tensor in graph.initializer:
+            content = (tuple(tensor.dims), tensor.data_type, tensor.raw_data)
+            own[tensor.name] = same.setdefault(content, f"{prefix}.{tensor.name}")
+            if own[tensor.name] not in weights:
+                weights[own[tensor.name]] = onnx.TensorProto()
+                weights[own[tensor.name]].CopyFrom(tensor)
+                weights[own[tensor.name]].name = own[tensor.name]
+
+        def named(name):
+            return name if name == "" or name in outside else own.get(name, f"{prefix}/{name}")
+
+        for node in graph.node:
+            node.input[:] = [named(name) for name in node.input]
+            node.output[:] = [named(name) for name in node.output]
+        del graph.initializer[:]
+        del graph.input[:]
+        del graph.value_info[:]
+    whole = helper.make_graph(
+        [helper.make_node("If", ["use_cache_branch"], names, then_branch=behind.graph, else_branch=starting.graph, name="optimum::if")],
+        "merged", [*inputs, helper.make_tensor_value_info("use_cache_branch", TensorProto.BOOL, [1])], list(behind.graph.output),
+        list(weights.values()),
+    )
+    onnx.save(helper.make_model(whole, opset_imports=behind.opset_import, ir_version=8, producer_name="optimum-onnx"), folder / "model.onnx")
+
+
+def external(source: Path, folder: Path):
+    """The same graph with its weights in a file beside it."""
+    _copy(source, folder)
+    onnx.save(onnx.load(source / "model.onnx"), folder / "model.onnx", save_as_external_data=True, location="model.onnx_data", size_threshold=256)
 
 
 def dynamo(model, folder: Path):

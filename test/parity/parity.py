@@ -34,6 +34,8 @@ FORMS = {
     "torch.onnx, traced": (FLOAT, lambda model, folder: exporters.torchscript(model, folder)),
     "torch.onnx, traced, cache": (FLOAT, lambda model, folder: exporters.torchscript(model, folder, cache=True)),
     "torch.onnx, dynamo": (FLOAT, lambda model, folder: exporters.dynamo(model, folder)),
+    "merged by If": (FLOAT, lambda model, folder: exporters.merged(model, folder)),
+    "external data": (FLOAT, exporters.external),
     "genai builder, fp32": (FLOAT, lambda model, folder: exporters.genai(model, folder)),
     "optimizer, Attention": (FLOAT, lambda model, folder: exporters.optimizer(model, folder)),
     "optimizer, MultiHeadAttention": (FLOAT, lambda model, folder: exporters.optimizer(model, folder, multi_head=True)),
@@ -42,7 +44,7 @@ FORMS = {
     "dynamic int8": (HALF, exporters.int8),
     "4-bit MatMulNBits": (HALF, exporters.four_bit),
 }
-DERIVED = {"QDQ int8", "dynamic int8", "4-bit MatMulNBits"}
+DERIVED = {"external data", "QDQ int8", "dynamic int8", "4-bit MatMulNBits"}
 BUILDER = {"llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3_text", "phi", "phi3"}
 
 
@@ -51,6 +53,8 @@ def forms_of(name):
     yield "torch.onnx, traced, cache"
     if name in ("gpt2", "llama", "gemma2"):
         yield "torch.onnx, dynamo"
+    if name in ("gpt2", "llama", "opt"):
+        yield "merged by If"
     if name in BUILDER:
         yield "genai builder, fp32"
     if name == "gpt2":

@@ -1,5 +1,5 @@
 import { attentionParts } from './attention-parts';
-import { type Graph, type GraphNode, subgraphs } from './graph';
+import { type GraphNode, subgraphs } from './graph';
 import { label, type Topology } from './topology';
 
 /** One layer's attention, as a part of the graph: tensors by name, nodes in the order they run. */
@@ -109,6 +109,11 @@ const FUSED: Readonly<Record<string, ReadonlySet<string>>> = {
   ]),
 };
 
+/** Whether a node can be the middle of an attention. */
+export function mayAttend({ domain, opType }: GraphNode): boolean {
+  return opType === 'Softmax' || (FUSED[domain]?.has(opType) ?? false);
+}
+
 /** Between a softmax and the products around it there are a dozen nodes; hundreds mean that it is something else. */
 const FARTHEST = 200;
 
@@ -165,14 +170,7 @@ export function describeMissingAttention(
       'cannot tell which layer each belongs to; check that both are of the same decoder.'
     );
   }
-  const { graph, functionCount } = topology.model;
-  const branch = graph.nodes.find((node) => subgraphs(node).some(hasSoftmax));
-  if (branch !== undefined) {
-    return (
-      `The layers stand inside the branches of ${label(branch)}, which Headlight does not open yet; a file without ` +
-      'merged branches, such as decoder_model.onnx, shows its attention.'
-    );
-  }
+  const { functionCount } = topology.model;
   if (functionCount > 0) {
     return (
       `The graph is made of ${functionCount} operators of its own, which Headlight does not open; export the model with ` +
@@ -180,10 +178,6 @@ export function describeMissingAttention(
     );
   }
   return 'No layer has a softmax between two products of computed tensors, so that there is no attention that Headlight knows.';
-}
-
-function hasSoftmax({ nodes }: Graph): boolean {
-  return nodes.some((node) => node.opType === 'Softmax' || subgraphs(node).some(hasSoftmax));
 }
 
 function attentionAround(topology: Topology, softmaxNode: GraphNode): LayerAttention | null {

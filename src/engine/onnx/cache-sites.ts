@@ -60,12 +60,21 @@ export function findRowSelection(
   const last = stream.found ? stream.tensors.at(-1)! : '';
   const [norm] = handedOut.get(last) ?? [topology.producer(last)];
   // A norm that adds to the stream itself is the last that reads it: what can be cut to some rows is its result.
-  const tensor = topology.consumers(last).length === 0 ? (norm?.outputs[0] ?? '') : last;
+  const tensor = unfolded(topology, topology.consumers(last).length === 0 ? (norm?.outputs[0] ?? '') : last);
   const consumers = topology.consumers(tensor);
   const isOutput = topology.model.graph.outputs.some(({ name }) => name === tensor);
   return consumers.length === 0 || isOutput || consumers.some((node) => subgraphs(node).length > 0)
     ? null
     : { tensor, consumers };
+}
+
+/** Behind the nodes that give a stream [T, D] its shape [1, T, D] back, which knows of all tokens. */
+function unfolded(topology: Topology, tensor: string): string {
+  const [consumer, ...others] = topology.consumers(tensor);
+  const isShape = consumer?.opType === 'Reshape' || consumer?.opType === 'Unsqueeze';
+  return isShape && others.length === 0 && consumer.inputs[0] === tensor
+    ? unfolded(topology, consumer.outputs[0])
+    : tensor;
 }
 
 /** Concat(past, new), and what it gives is what the graph hands out. */

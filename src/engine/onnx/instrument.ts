@@ -4,7 +4,7 @@ import { DataType } from './data-type';
 import { constantTensor, type GraphNode, type Model, type ValueInfo } from './graph';
 import type { ByteRange, ModelFile } from './model-file';
 import { GraphField, ModelField, NodeField } from './schema';
-import type { StoredTensor } from './tensor';
+import { readTensorBytes, type StoredTensor } from './tensor';
 import { WeightFiles } from './weight-files';
 import { WireReader, WireType, WireWriter } from './wire';
 
@@ -30,9 +30,11 @@ export interface InstrumentOptions {
   readonly inputs?: readonly ValueInfo[];
   /** Where given, the graph goes on from this tensor with some of its rows alone. */
   readonly select?: RowSelection | null;
+  /** Weights that what is written in a node's place brings along, by the names they get. */
+  readonly weights?: ReadonlyMap<string, StoredTensor>;
 }
 
-/** A tensor [1, T, D] that is cut to the rows that a new input of the graph names, before these nodes read it. */
+/** A tensor [1, T, D], or [T, D], that is cut to the rows that a new input of the graph names, before these nodes read it. */
 export interface RowSelection {
   readonly tensor: string;
   readonly consumers: readonly GraphNode[];
@@ -51,7 +53,7 @@ const SELECTED_ROWS = 'headlight.selected_rows';
  */
 export function instrument(
   model: Model,
-  { expose, keep, replace, inputs, select = null }: InstrumentOptions,
+  { expose, keep, replace, inputs, select = null, weights = new Map() }: InstrumentOptions,
 ): InstrumentedModel {
   const { file } = model;
   const edits: Edits = {
@@ -83,6 +85,14 @@ export function instrument(
   if (select !== null) {
     const rows = { name: ROWS_INPUT, elementType: DataType.Int64, dims: [ROWS_INPUT] };
     ends.message(GraphField.input, encodeValueInfo(rows));
+  }
+  const files = new WeightFiles(file);
+  for (const [name, tensor] of weights) {
+    const { dataType, dims } = tensor;
+    const data = files.locate(tensor) ?? readTensorBytes(file, tensor);
+    if (data !== null) {
+      ends.message(GraphField.initializer, encodeTensor({ name, dataType, dims, data }));
+    }
   }
   const present = new Set(keep ? [] : model.graph.outputs.map(({ name }) => name));
   for (const name of new Set(expose)) {
@@ -127,7 +137,7 @@ function rewiredNodes(
     inputs: [tensor, ROWS_INPUT],
     outputs: [SELECTED_ROWS],
     name: SELECTED_ROWS,
-    attributes: { axis: 1 },
+    attributes: { axis: -2 },
   });
   const first = Math.min(...consumers.map(({ record }) => record.offset));
   return new Map(

@@ -70,6 +70,11 @@ export class ModelFile {
     return typeof this.source !== 'number';
   }
 
+  /** The same once more, to be read on its own. */
+  reopen(): ModelFile {
+    return typeof this.source === 'number' ? ModelFile.open(this.path) : ModelFile.inMemory(this.source, this);
+  }
+
   close(): void {
     if (typeof this.source === 'number') {
       closeSync(this.source);

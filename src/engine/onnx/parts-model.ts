@@ -30,7 +30,6 @@ const SKIP_SUM = 3;
 /** @param topology of the model as it was exported */
 export function writeInParts(topology: Topology): PartsModel {
   const { model } = topology;
-  const { path, realPath } = model.file;
   const replace = new Map<GraphNode, readonly NodeContent[]>();
   const operators = new Map<string, GraphNode>();
   const handedOut = new Map<string, readonly [GraphNode, NodeContent]>();
@@ -50,10 +49,10 @@ export function writeInParts(topology: Topology): PartsModel {
     }
   }
   if (replace.size === 0) {
-    return { topology, open: () => ModelFile.open(path), operators, handedOut };
+    return { topology, open: () => model.file.reopen(), operators, handedOut };
   }
   const { bytes } = instrument(model, { expose: [], replace });
-  const open = () => ModelFile.inMemory(bytes, { path, realPath });
+  const open = () => ModelFile.inMemory(bytes, model.file);
   return { topology: new Topology(readModel(open())), open, operators, handedOut };
 }
 

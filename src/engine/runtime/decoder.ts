@@ -17,6 +17,7 @@ import type { Signature } from '../onnx/signature';
 import { Anatomy, planAnatomy } from './anatomy';
 import { type AttentionPlan, planAttention, weightsModel } from './attention-plan';
 import { type AttentionReplay, createAttentionReplay, Preparations, shareEqual } from './attention-replay';
+import { chooseBranch } from './branch-choice';
 import { Decoding, rowsFeed } from './decoding';
 import { buildFeeds, type Feeds } from './feeds';
 import { loadRuntime, openSession, type Runtime, runFailure } from './providers';
@@ -64,6 +65,7 @@ interface Parts {
   readonly parameters: Parameters;
   readonly producer: string;
   readonly opsets: ReadonlyMap<string, number>;
+  readonly branch: string | null;
   readonly layerReports: readonly Omit<LayerReport, 'recomputed'>[];
   readonly session: InferenceSession;
   readonly device: Device;
@@ -102,12 +104,13 @@ export class Decoder {
     onProgress?.('reading');
     const file = ModelFile.open(graphFile);
     try {
-      const model = readModel(file);
+      const read = readModel(file);
       onProgress?.('analysing');
+      const runtime = await loadRuntime();
+      const { model, note: branch } = await chooseBranch(runtime, read, config, probeIds(config));
       const analysis = analyzeGraph(model, config.layers);
       onProgress?.('starting');
       const { signature, stream } = analysis;
-      const runtime = await loadRuntime();
       const attention = await planUnlessUnavailable(runtime, analysis, config);
       const plan = 'unavailable' in attention ? null : attention;
       if (plan?.looksAhead) {
@@ -139,6 +142,7 @@ export class Decoder {
         parameters: model.parameters,
         producer: model.producer,
         opsets: model.opsets,
+        branch,
         layerReports: reportLayers(analysis),
         session,
         device,
@@ -174,11 +178,11 @@ export class Decoder {
 
   /** What the analysis of the graph found. */
   get report(): DecoderReport {
-    const { graphFile, parameters, producer, opsets, signature, layerReports, attention } = this.parts;
+    const { graphFile, parameters, producer, opsets, branch, signature, layerReports, attention } = this.parts;
     const plans = 'unavailable' in attention ? [] : attention.layers;
     const ways = { replay: 'from queries and keys', rerun: 'by another run' } as const;
     return {
-      ...{ graphFile, producer, precision: parameters.precision, logits: signature.logits },
+      ...{ graphFile, producer, branch, precision: parameters.precision, logits: signature.logits },
       opsets: [...opsets].map(([domain, version]) => `${domain || 'ai.onnx'} ${version}`),
       inputs: signature.inputs.map(({ role, info }) => ({ name: info.name, role })),
       attentionUnavailable: this.attentionUnavailable,

@@ -80,7 +80,12 @@ export class Decoding {
       return new Decoding(options, 'none', [], selectsRows);
     }
     try {
+      const whole = await new Decoding(options, 'none', [], selectsRows).read(trialIds(options.config), 1);
       const exact = await Decoding.tryCache(options, shapes, selectsRows, 0);
+      if (!agree(whole.logits[0], exact)) {
+        // Exported for one token at a time, so that several at once do not see each other rightly.
+        return new Decoding(options, 'none', [], selectsRows);
+      }
       const gapped = await Decoding.tryCache(options, shapes, selectsRows, TRIAL_GAP).catch(() => null);
       return new Decoding(options, gapped !== null && agree(exact, gapped) ? 'buffered' : 'tight', shapes, selectsRows);
     } catch {

@@ -123,19 +123,6 @@ describe('graph analysis', () => {
     unavailable(buildDecoder(SMALL).builder, 5, /has 3 attention blocks where config\.json says 5 layers/);
   });
 
-  it('says when the layers stand inside branches', () => {
-    const branch = new GraphBuilder();
-    branch.op('Softmax', ['input_ids']);
-    const builder = new GraphBuilder();
-    builder.input('input_ids', DataType.Int64, [1, 'T']);
-    builder.op('If', [builder.scalar(1)], {
-      then_branch: { graph: branch.graph() },
-      else_branch: { graph: branch.graph() },
-    });
-    builder.output('logits', DataType.Float32, [1, 'T', 4]);
-    unavailable(builder, 1, /inside the branches of If "If_\d+"/);
-  });
-
   it('says when there is nothing like an attention', () => {
     const builder = new GraphBuilder();
     const embedded = builder.op('Gather', [

@@ -35,6 +35,8 @@ export interface DecoderShape {
   readonly foldedHeads?: boolean;
   /** Attention and feed-forward read the same stream (GPT-J, NeoX, Phi). */
   readonly parallelBlocks?: boolean;
+  /** The feed-forward and its sum work on [T, D], and their result gets its shape back (OPT). */
+  readonly foldedTokens?: boolean;
   /** The norm out of its parts, as before opset 17. */
   readonly decomposedNorm?: boolean;
   /** Take and give a key/value cache. */
@@ -139,7 +141,16 @@ class DecoderBuilder {
         stream = b.op('Add', [added, stream]);
       } else {
         stream = b.op('Add', [attention.output, stream]);
+        const whole = stream;
+        if (shape.foldedTokens) {
+          stream = b.op('Reshape', [stream, b.int64([-1, this.hiddenSize])]);
+        }
         stream = b.op('Add', [stream, this.feedForward(this.norm(stream))]);
+        if (shape.foldedTokens) {
+          streams.push(stream);
+          stream = b.op('Reshape', [stream, b.op('Shape', [whole])]);
+          continue;
+        }
       }
       streams.push(stream);
     }

@@ -33,6 +33,7 @@ const VARIANTS: Readonly<Record<string, Partial<DecoderShape>>> = {
   ALiBi: { positions: 'alibi', mask: 'add' },
   'a sliding window': { slidingWindow: 4, mask: 'add' },
   'heads folded into the batch': { foldedHeads: true, mask: 'add' },
+  'tokens folded into the batch for the feed-forward': { foldedTokens: true },
   'products as Einsum': { einsum: true, mask: 'add' },
   'parallel blocks': { parallelBlocks: true, positions: 'rotary', mask: 'add' },
   'a router beside the attention': { router: true, mask: 'add' },
