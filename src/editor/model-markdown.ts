@@ -25,9 +25,12 @@ export function modelMarkdown(report: ModelReport): string {
   return [
     `# ${escapeMarkdown(model.name)}`,
     ['| | |', '| --- | --- |', ...facts.map(([name, value]) => `| ${name} | ${cell(value)} |`)].join('\n'),
-    ...(report.branch === null ? [] : [escapeMarkdown(report.branch)]),
+    ...report.notes.map(escapeMarkdown),
     ...problems.map((problem) => `> ${escapeMarkdown(problem)}`),
     '## Layers',
+    ...(layers.some(({ weights }) => weights?.includes('/parts/'))
+      ? ['Names with `/parts/` are of what Headlight computes in the place of an operator, from what went into it.']
+      : []),
     ...layers.map(layerSection),
   ].join('\n\n');
 }
@@ -43,24 +46,25 @@ function layerSection(layer: LayerReport, index: number): string {
     ['attention weights', layer.weights],
     ['residual stream after', layer.residualAfter],
   ];
-  const found = rows.filter(([, tensor]) => tensor !== null);
-  const state =
-    layer.problem === null
-      ? layer.recomputed === null
-        ? ''
-        : ` · a head is computed ${layer.recomputed}`
-      : ` · not shown: ${escapeMarkdown(layer.problem)}`;
   return [
     `### Layer ${index}`,
-    `${code(layer.form)}${state}`,
-    ...(found.length === 0
-      ? []
-      : [
-          ['| | tensor |', '| --- | --- |', ...found.map(([name, tensor]) => `| ${name} | ${code(tensor!)} |`)].join(
-            '\n',
-          ),
-        ]),
+    stateOf(layer),
+    [
+      '| | tensor |',
+      '| --- | --- |',
+      ...rows.map(([name, tensor]) => `| ${name} | ${tensor ? code(tensor) : '*not found*'} |`),
+    ].join('\n'),
   ].join('\n\n');
+}
+
+/** How the layer attends, with how many heads, and how a head of it is computed; or why none is shown. */
+function stateOf({ form, problem, heads, kvHeads, recomputed }: LayerReport): string {
+  if (problem !== null) {
+    return `${code(form)} · not shown: ${escapeMarkdown(problem)}`;
+  }
+  const counted =
+    heads === null ? [] : [kvHeads === heads ? `${heads} heads` : `${heads} query heads on ${kvHeads} key heads`];
+  return [code(form), ...counted, ...(recomputed === null ? [] : [`a head is computed ${recomputed}`])].join(' · ');
 }
 
 function code(text: string): string {

@@ -62,6 +62,9 @@ export interface LayerReport {
   readonly form: string;
   /** Null where the layer's attention can be looked at; otherwise what was found instead. */
   readonly problem: string | null;
+  /** Query heads, and heads that have keys and values of their own; null where the attention cannot be looked at. */
+  readonly heads: number | null;
+  readonly kvHeads: number | null;
   /** After rotation; null where they stay inside an operator. */
   readonly queries: string | null;
   readonly keys: string | null;
@@ -84,8 +87,8 @@ export interface ModelReport {
   readonly graphFile: string;
   readonly precision: string;
   readonly producer: string;
-  /** Of a merged decoder: which of its branches is looked into, in a sentence. */
-  readonly branch: string | null;
+  /** Whole sentences: which branch of a merged decoder is looked into, what was measured for want of a configuration. */
+  readonly notes: readonly string[];
   /** Such as `ai.onnx 17`. */
   readonly opsets: readonly string[];
   readonly inputs: readonly { readonly name: string; readonly role: string }[];

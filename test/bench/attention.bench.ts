@@ -1,5 +1,5 @@
-import { readModelFolder } from '../../src/engine/model/folder';
 import { Decoder } from '../../src/engine/runtime/decoder';
+import { openModelFolder } from '../../src/engine/runtime/open-folder';
 import { type Bench, compare, type Measurement } from './bench';
 import { DEFAULT_MODEL, gpt2SmallShaped, someIds } from './models';
 import { PlainSession } from './plain-session';
@@ -17,7 +17,7 @@ export const bench: Bench = async () => [
 ];
 
 async function measure(name: string, directory: string): Promise<Measurement[]> {
-  const { graphFile, config } = await readModelFolder(directory);
+  const { graphFile, config } = await openModelFolder(directory);
   const decoder = await Decoder.open({ graphFile, config, device: 'cpu' });
   const plain = await PlainSession.open(graphFile, config);
   const measurements: Measurement[] = [];

@@ -1,7 +1,7 @@
 import path from 'node:path';
-import { readModelFolder } from '../../src/engine/model/folder';
 import { Decoder } from '../../src/engine/runtime/decoder';
 import type { Decoding } from '../../src/engine/runtime/decoding';
+import { openModelFolder } from '../../src/engine/runtime/open-folder';
 import { type Bench, compare, type Measurement, median, timed } from './bench';
 import { gpt2SmallDecoding, someIds } from './models';
 import { PlainLoop } from './plain-loop';
@@ -14,7 +14,7 @@ const REPETITIONS = 15;
 /** A token more at a context of 512, against what decodes with the same runtime otherwise. */
 export const bench: Bench = async () => {
   const directory = await gpt2SmallDecoding();
-  const { graphFile, config } = await readModelFolder(directory);
+  const { graphFile, config } = await openModelFolder(directory);
   const decoder = await Decoder.open({ graphFile, config, device: 'cpu' });
   const decoding = await decoder.decoding();
   const prompt = [...someIds(CONTEXT, config.vocabSize)];

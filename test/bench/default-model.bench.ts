@@ -1,6 +1,6 @@
 import { Inspector } from '../../src/engine/inspect/inspector';
-import { readModelFolder } from '../../src/engine/model/folder';
 import { Decoder } from '../../src/engine/runtime/decoder';
+import { openModelFolder } from '../../src/engine/runtime/open-folder';
 import { type Bench, median, timed } from './bench';
 import { DEFAULT_MODEL, someIds } from './models';
 import { PlainSession } from './plain-session';
@@ -11,7 +11,7 @@ const CONTEXT = 448;
 
 /** What the model that comes with the extension costs: to load, and a token more. */
 export const bench: Bench = async () => {
-  const { graphFile, config } = await readModelFolder(DEFAULT_MODEL);
+  const { graphFile, config } = await openModelFolder(DEFAULT_MODEL);
   const sessions: number[] = [];
   const inspectors: number[] = [];
   for (let i = 0; i < LOADS; i++) {

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { Inspector } from '../../src/engine/inspect/inspector';
-import { readModelFolder } from '../../src/engine/model/folder';
+import { openModelFolder } from '../../src/engine/runtime/open-folder';
 import type { Bench } from './bench';
 import { gpt2SmallShaped, someIds } from './models';
 import { PlainSession } from './plain-session';
@@ -49,7 +49,7 @@ async function inspect(directory: string): Promise<void> {
 }
 
 async function logitsOnly(directory: string): Promise<void> {
-  const { graphFile, config } = await readModelFolder(directory);
+  const { graphFile, config } = await openModelFolder(directory);
   const plain = await PlainSession.open(graphFile, config);
   await plain.logits(someIds(LENGTH, config.vocabSize));
 }

@@ -1,6 +1,6 @@
 import path from 'node:path';
-import { readModelFolder } from '../../src/engine/model/folder';
 import { Decoder } from '../../src/engine/runtime/decoder';
+import { openModelFolder } from '../../src/engine/runtime/open-folder';
 import { type Bench, compare, type Measurement } from './bench';
 import { DEFAULT_MODEL, gpt2SmallDecoding, someIds } from './models';
 import { loadTransformers } from './transformers';
@@ -16,7 +16,7 @@ export const bench: Bench = async () => [
 
 /** @param subfolder of the model folder in which the graph lies */
 async function measure(name: string, directory: string, subfolder: string): Promise<Measurement> {
-  const { graphFile, config } = await readModelFolder(directory);
+  const { graphFile, config } = await openModelFolder(directory);
   const decoder = await Decoder.open({ graphFile, config, device: 'cpu' });
   const decoding = await decoder.decoding();
   const { env, AutoModelForCausalLM, Tensor } = await loadTransformers();

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { root } from '../../scripts/project.mjs';
 import { SuggestionMemory } from '../../src/editor/suggestion-memory';
-import { readModelFolder } from '../../src/engine/model/folder';
 import { loadTokenizer } from '../../src/engine/model/tokenizer';
 import { Decoder } from '../../src/engine/runtime/decoder';
+import { openModelFolder } from '../../src/engine/runtime/open-folder';
 import { Generator } from '../../src/engine/sampling/generator';
 import { PrefixTree } from '../../src/engine/suggest/prefix-tree';
 import { RememberingModel } from '../../src/engine/suggest/remembering-model';
@@ -36,7 +36,7 @@ export const bench: Bench = async () => [
 
 /** A model, and suggesters that share it but not what they remember. */
 async function open(directory: string): Promise<{ decoder: Decoder; newSuggester: () => Suggester }> {
-  const folder = await readModelFolder(directory);
+  const folder = await openModelFolder(directory);
   const { graphFile, config } = folder;
   const decoder = await Decoder.open({ graphFile, config, device: 'cpu' });
   const tokenizer = await loadTokenizer(folder);
@@ -119,7 +119,7 @@ async function longSession(): Promise<Measurement> {
   const config = { ...sizes, architecture: 'test', hiddenSize: 16, bosTokenId: null, eosTokenId: null };
   const decoder = await Decoder.open({ graphFile, config, device: 'cpu' });
   const model = remembering(decoder);
-  const tokenizer = await loadTokenizer(await readModelFolder(DEFAULT_MODEL));
+  const tokenizer = await loadTokenizer(await openModelFolder(DEFAULT_MODEL));
   const suggester = new Suggester(tokenizer, model, sizes.contextLength);
   const text = new EditedText(longText().slice(0, 1500), 1500, new Generator(3));
   const limit = 8 * 2 ** 20;

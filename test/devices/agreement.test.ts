@@ -5,8 +5,8 @@ import path from 'node:path';
 import { root } from '../../scripts/project.mjs';
 import { Inspector } from '../../src/engine/inspect/inspector';
 import type { DecoderConfig } from '../../src/engine/model/config';
-import { readModelFolder } from '../../src/engine/model/folder';
 import { Decoder } from '../../src/engine/runtime/decoder';
+import { openModelFolder } from '../../src/engine/runtime/open-folder';
 import type { Device } from '../../src/protocol/device';
 import { buildDecoder, configOf, type DecoderShape } from '../unit/engine/onnx/decoder-models';
 
@@ -86,7 +86,7 @@ describe('WebGPU on a software driver gives the processor’s numbers', () => {
 });
 
 async function modelIn(directory: string) {
-  const { graphFile, config } = await readModelFolder(directory);
+  const { graphFile, config } = await openModelFolder(directory);
   return { graphFile, config };
 }
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { readModelFolder } from '../../src/engine/model/folder';
 import { Decoder } from '../../src/engine/runtime/decoder';
+import { openModelFolder } from '../../src/engine/runtime/open-folder';
 
 /** Written by parity.py: exports of tiny models by real exporters, and what PyTorch makes of the same weights. */
 const GOLDEN = path.resolve('test/parity/golden/models');
@@ -25,7 +25,7 @@ const COARSE_TOLERANCE = 5e-3;
 describe('exports of other tools', () => {
   for (const name of readdirSync(GOLDEN).sort()) {
     it(`agree with the reference: ${name}`, async () => {
-      const folder = await readModelFolder(path.join(GOLDEN, name));
+      const folder = await openModelFolder(path.join(GOLDEN, name));
       const expected: Expected = JSON.parse(readFileSync(path.join(folder.directory, 'expected.json'), 'utf8'));
       const tolerance = /fp16|int8|4-bit/.test(name) ? COARSE_TOLERANCE : TOLERANCE;
       const decoder = await Decoder.open({ graphFile: folder.graphFile, config: folder.config, device: 'cpu' });

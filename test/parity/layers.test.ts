@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { Inspector } from '../../src/engine/inspect/inspector';
-import { readModelFolder } from '../../src/engine/model/folder';
 import type { KeptPass } from '../../src/engine/runtime/anatomy';
 import { Decoder } from '../../src/engine/runtime/decoder';
+import { openModelFolder } from '../../src/engine/runtime/open-folder';
 import { turningOf } from '../../src/engine/runtime/rotation';
 
 const GOLDEN = path.resolve('test/parity/golden/models');
@@ -38,7 +38,7 @@ describe('what happens inside the layers of a Llama, against PyTorch', () => {
   // The same weights, as three exporters write them.
   for (const name of ['llama-torch-onnx-traced-cache', 'llama-torch-onnx-dynamo', 'llama-genai-builder-fp32']) {
     it(`agrees: ${name}`, async () => {
-      const { graphFile, config } = await readModelFolder(path.join(GOLDEN, name));
+      const { graphFile, config } = await openModelFolder(path.join(GOLDEN, name));
       const decoder = await Decoder.open({ graphFile, config, device: 'cpu' });
       try {
         const { stream } = await decoder.forward(Uint32Array.from(ids), { hiddenStates: true });

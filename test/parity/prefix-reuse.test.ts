@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { root } from '../../scripts/project.mjs';
-import { readModelFolder } from '../../src/engine/model/folder';
 import { loadTokenizer } from '../../src/engine/model/tokenizer';
 import { Decoder } from '../../src/engine/runtime/decoder';
+import { openModelFolder } from '../../src/engine/runtime/open-folder';
 import { Generator } from '../../src/engine/sampling/generator';
 import { PrefixTree } from '../../src/engine/suggest/prefix-tree';
 import { RememberingModel } from '../../src/engine/suggest/remembering-model';
@@ -16,7 +16,7 @@ const DOCUMENT = 'Dear Ann,\nthe lamp went out.\n\nfor (const a of b) {\n\tadd(a
 describe('the default model, read on from what it has read before', () => {
   it(`predicts over ${SCRIPTS} edit scripts what a fresh run does`, async function () {
     this.timeout(300_000);
-    const folder = await readModelFolder(path.join(root, 'models', 'headlight-small'));
+    const folder = await openModelFolder(path.join(root, 'models', 'headlight-small'));
     const { graphFile, config } = folder;
     const tokenizer = await loadTokenizer(folder);
     const decoder = await Decoder.open({ graphFile, config, device: 'cpu' });

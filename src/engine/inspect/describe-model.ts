@@ -1,9 +1,9 @@
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { GraphFile, ModelDescription } from '../../protocol/model';
-import { readModelFolder } from '../model/folder';
 import { readModel } from '../onnx/graph';
 import { ModelFile } from '../onnx/model-file';
+import { openModelFolder } from '../runtime/open-folder';
 
 /**
  * Reads what a model folder holds, without loading the model.
@@ -12,7 +12,7 @@ import { ModelFile } from '../onnx/model-file';
  * @throws HeadlightError `model-missing`, `model-invalid` where it could not be loaded either
  */
 export async function describeModel(directory: string): Promise<ModelDescription> {
-  const { name, config, graphFile, graphFiles } = await readModelFolder(directory);
+  const { name, config, graphFile, graphFiles } = await openModelFolder(directory);
   const { architecture, layers, heads, kvHeads, contextLength } = config;
   const file = ModelFile.open(graphFile);
   try {

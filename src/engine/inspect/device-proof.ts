@@ -10,12 +10,12 @@ import type {
   OperatorProfile,
 } from '../../protocol/device';
 import type { ProveDeviceParams } from '../../protocol/engine';
-import { readModelFolder } from '../model/folder';
 import { loadTokenizer } from '../model/tokenizer';
 import { arithmeticOf } from '../onnx/arithmetic';
 import { readModel } from '../onnx/graph';
 import { ModelFile } from '../onnx/model-file';
 import { Decoder, type DecoderOptions } from '../runtime/decoder';
+import { openModelFolder } from '../runtime/open-folder';
 import { readProfile } from '../runtime/operator-profile';
 import { tokenizePassage } from './passage';
 
@@ -50,7 +50,7 @@ interface Measured {
  * @throws HeadlightError `device-unavailable`, `device-lost`; and what opening the model on the processor throws
  */
 export async function proveDevice({ directory, device, profile }: ProveDeviceParams): Promise<DeviceProof> {
-  const folder = await readModelFolder(directory);
+  const folder = await openModelFolder(directory);
   const tokenizer = await loadTokenizer(folder);
   const most = Math.min(PROMPT_TOKENS + STEPS, folder.config.contextLength);
   const { tokens } = tokenizePassage(GOLDEN_PROMPT, tokenizer, most);

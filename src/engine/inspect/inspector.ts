@@ -20,9 +20,9 @@ import type {
   TokenReading,
   Trace,
 } from '../../protocol/trace';
-import { type ModelFolder, readModelFolder } from '../model/folder';
 import { loadTokenizer, type Tokenizer } from '../model/tokenizer';
 import { type AttentionReplay, Decoder } from '../runtime/decoder';
+import { type ConfiguredFolder, openModelFolder } from '../runtime/open-folder';
 import { listCandidates } from '../sampling/candidates';
 import { continueFrom } from '../suggest/continuation';
 import { PrefixTree } from '../suggest/prefix-tree';
@@ -95,6 +95,7 @@ export class Inspector {
     private readonly decoder: Decoder,
     /** The token that begins a text, also where the model is used without it; null where there is none. */
     private readonly beginsText: number | null,
+    private readonly notes: readonly string[],
   ) {
     // Until suggestions bring their setting the cache of the last text is all that is kept.
     this.model = new RememberingModel(decoder, new PrefixTree(0));
@@ -111,7 +112,7 @@ export class Inspector {
   }: InspectorOptions): Promise<Inspector> {
     const started = performance.now();
     onProgress?.({ stage: 'reading' });
-    const folder = await readModelFolder(directory);
+    const folder = await openModelFolder(directory);
     const tokenizer = await loadTokenizer(folder);
     await pauseUnlessCancelled(cancellation);
     const decoder = await Decoder.open({
@@ -126,13 +127,15 @@ export class Inspector {
       attentionUnavailable: decoder.attentionUnavailable,
       loadMs: performance.now() - started,
     };
-    return new Inspector(loaded, tokenizer, decoder, tokenizer.startToken ?? folder.config.bosTokenId);
+    const beginsText = tokenizer.startToken ?? folder.config.bosTokenId;
+    return new Inspector(loaded, tokenizer, decoder, beginsText, folder.notes);
   }
 
   /** What the analysis of the graph found, layer by layer. */
   get report(): ModelReport {
     const { model, device } = this.loaded;
-    return { model, device, ...this.decoder.report };
+    const { notes, ...report } = this.decoder.report;
+    return { model, device, ...report, notes: [...this.notes, ...notes] };
   }
 
   /** @throws HeadlightError `text-empty`, `text-too-long`, `cancelled` */
@@ -384,7 +387,7 @@ export class Inspector {
   }
 }
 
-function summarize({ name, directory, config }: ModelFolder, parameters: number): LoadedModel['model'] {
+function summarize({ name, directory, config }: ConfiguredFolder, parameters: number): LoadedModel['model'] {
   const { architecture, layers, heads, kvHeads, headDim, hiddenSize, vocabSize, contextLength } = config;
   return {
     name,

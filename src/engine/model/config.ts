@@ -74,6 +74,24 @@ export function parseDecoderConfig(json: unknown, file: string): DecoderConfig {
   };
 }
 
+/**
+ * Reads a parsed `genai_config.json`, which onnxruntime-genai's model builder writes.
+ *
+ * @throws HeadlightError as `parseDecoderConfig`
+ */
+export function parseGenerationConfig(json: unknown, file: string): DecoderConfig {
+  const model = isObject(json) && isObject(json.model) ? json.model : null;
+  const decoder = model !== null && isObject(model.decoder) ? model.decoder : null;
+  if (model === null || decoder === null) {
+    throw invalid(file, 'has no "model" with a "decoder" in it');
+  }
+  const { type, context_length, head_size } = { ...model, ...decoder };
+  return parseDecoderConfig(
+    { ...model, ...decoder, model_type: type, max_position_embeddings: context_length, head_dim: head_size },
+    file,
+  );
+}
+
 /** Architectures whose positions have no table: their configurations may leave the length out, and this is what they were trained with. */
 const TRAINED_LENGTH: Readonly<Record<string, number>> = { bloom: 2048, falcon: 2048 };
 

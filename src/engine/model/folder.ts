@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { HeadlightError } from '../../protocol/errors';
-import { type DecoderConfig, parseDecoderConfig } from './config';
+import { type DecoderConfig, parseDecoderConfig, parseGenerationConfig } from './config';
 import { ENCODING_NAMES, type EncodingName, encodingNamed } from './encoding';
 import { isAbsent, readJson, unreadable } from './json-file';
 
@@ -11,12 +11,23 @@ export interface ModelFolder {
   readonly directory: string;
   /** For people: the last part of the configuration's `_name_or_path` where that is a plain name, else the folder's. */
   readonly name: string;
-  readonly config: DecoderConfig;
+  /** Null where no file says it: then the graph is asked. */
+  readonly config: DecoderConfig | null;
+  /** What other files of the folder say, for want of a configuration. */
+  readonly hints: ConfigHints;
   /** Absolute path of the ONNX file: the one that was asked for, or the one that the folder stands for. */
   readonly graphFile: string;
   /** Absolute paths of all of the folder's ONNX files, `graphFile` first. */
   readonly graphFiles: readonly string[];
   readonly tokenizerSource: TokenizerSource;
+}
+
+/** What stands beside a configuration, each null where nothing says it. */
+export interface ConfigHints {
+  /** Longest text, in tokens, by the tokenizer's settings. */
+  readonly contextLength: number | null;
+  readonly bosTokenId: number | null;
+  readonly eosTokenId: number | null;
 }
 
 /**
@@ -60,20 +71,49 @@ export async function readModelFolder(directory: string): Promise<ModelFolder> {
     const what = kind === 'absent' ? 'There is no model folder at' : 'A model is a folder, but a file stands at';
     throw new HeadlightError('model-missing', `${what} ${folder}: choose another one (${LAYOUT}).`);
   }
-  const configFile = path.join(folder, 'config.json');
-  const json = await readJson(configFile);
-  if (json === undefined) {
-    throw missing(folder, 'no config.json');
-  }
-  const config = parseDecoderConfig(json, configFile);
+  const { config, json } = await readConfig(folder);
   const graphFiles = await findGraphs(folder, asked);
   return {
     directory: folder,
     name: nameIn(json) ?? path.basename(folder),
     config,
+    hints: await readHints(folder),
     graphFile: graphFiles[0],
     graphFiles,
     tokenizerSource: await findTokenizer(folder),
+  };
+}
+
+/** From `config.json`, or from what onnxruntime-genai writes instead. */
+async function readConfig(folder: string): Promise<{ readonly config: DecoderConfig | null; readonly json: unknown }> {
+  const file = path.join(folder, 'config.json');
+  const json = await readJson(file);
+  if (json !== undefined) {
+    return { config: parseDecoderConfig(json, file), json };
+  }
+  const other = path.join(folder, 'genai_config.json');
+  const generation = await readJson(other);
+  return { config: generation === undefined ? null : parseGenerationConfig(generation, other), json: generation };
+}
+
+/** Longer than any model: what tokenizers say that know no limit. */
+const NO_LIMIT = 1e9;
+
+async function readHints(folder: string): Promise<ConfigHints> {
+  const [tokenizer, generation] = await Promise.all(
+    ['tokenizer_config.json', 'generation_config.json'].map((name) => readJson(path.join(folder, name))),
+  );
+  const length = fieldOf(tokenizer, 'model_max_length');
+  const id = (name: string) => {
+    const value = fieldOf(generation, name);
+    const first: unknown = Array.isArray(value) ? value[0] : value;
+    return Number.isInteger(first) && (first as number) >= 0 ? (first as number) : null;
+  };
+  return {
+    contextLength:
+      Number.isInteger(length) && (length as number) > 0 && (length as number) < NO_LIMIT ? (length as number) : null,
+    bosTokenId: id('bos_token_id'),
+    eosTokenId: id('eos_token_id'),
   };
 }
 

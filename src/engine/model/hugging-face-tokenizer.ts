@@ -56,12 +56,12 @@ export class HuggingFaceTokenizer implements Tokenizer {
   readonly #byteFallback: boolean;
 
   /**
-   * @param vocabSize the model's, which may be larger than the tokenizer's
+   * @param vocabSize the model's, which may be larger than the tokenizer's; null where it is not known
    * @param startToken the id to put before a text, or null
    * @param file its path, for the sentence of a failure
    * @throws HeadlightError `tokenizer-unsupported` for a kind that is not read, `model-invalid` for a damaged file
    */
-  constructor(json: TokenizerJson, vocabSize: number, startToken: number | null, file: string) {
+  constructor(json: TokenizerJson, vocabSize: number | null, startToken: number | null, file: string) {
     const { model } = json;
     const added = json.added_tokens ?? [];
     const kind = model.type ?? (Array.isArray(model.merges) ? 'BPE' : 'unnamed');
@@ -71,7 +71,6 @@ export class HuggingFaceTokenizer implements Tokenizer {
     if (model.end_of_word_suffix || model.continuing_subword_prefix) {
       throw unsupported(file, 'it marks parts of words');
     }
-    this.vocabSize = vocabSize;
     this.encoding = kind;
     this.startToken = startToken;
     const tokens = vocabularyOf(model.vocab);
@@ -82,6 +81,7 @@ export class HuggingFaceTokenizer implements Tokenizer {
     this.#addedByContent = new Map(plain.map((token) => [token.content, token]));
     this.#addedPattern = patternOf(plain);
     this.#tokenOf = new Map([...tokens, ...added.map(({ id, content }) => [id, content] as const)]);
+    this.vocabSize = vocabSize ?? [...this.#tokenOf.keys()].reduce((size, id) => Math.max(size, id + 1), 0);
     this.#unknown = unknownOf(model, tokens);
     const hidden = new Set([...special.map(({ content }) => content), ...(this.#unknown ? [this.#unknown.token] : [])]);
     this.#idOf = new Map([...tokens].filter(([, token]) => !hidden.has(token)).map(([id, token]) => [token, id]));

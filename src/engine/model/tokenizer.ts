@@ -48,7 +48,8 @@ export interface Tokenizer {
  */
 export async function loadTokenizer(folder: ModelFolder): Promise<Tokenizer> {
   const source = folder.tokenizerSource;
-  const { vocabSize, bosTokenId } = folder.config;
+  const vocabSize = folder.config?.vocabSize ?? null;
+  const bosTokenId = folder.config?.bosTokenId ?? null;
   const settings = await readTokenizerSettings(folder.directory);
   if (source.kind === 'encoding') {
     const encoding = await openEncoding(source.encoding);
@@ -69,14 +70,14 @@ export async function loadTokenizer(folder: ModelFolder): Promise<Tokenizer> {
 
 function byBytePairs(folder: ModelFolder, encoding: Encoding, startToken: number | null): Tokenizer {
   refuseLargerThan(folder, encoding.name, encoding.vocabulary.size - 1);
-  return new BytePairTokenizer(encoding, folder.config.vocabSize, startToken);
+  return new BytePairTokenizer(encoding, folder.config?.vocabSize ?? encoding.vocabulary.size, startToken);
 }
 
-function refuseLargerThan({ directory, config: { vocabSize } }: ModelFolder, name: string, largestId: number): void {
-  if (largestId >= vocabSize) {
+function refuseLargerThan({ directory, config }: ModelFolder, name: string, largestId: number): void {
+  if (config !== null && largestId >= config.vocabSize) {
     throw new HeadlightError(
       'tokenizer-mismatch',
-      `The tokenizer ${name} of ${directory} has token ids up to ${largestId}, but the model's vocabulary ends at ${vocabSize - 1} (vocab_size in config.json): give the folder the tokenizer that the model was trained with.`,
+      `The tokenizer ${name} of ${directory} has token ids up to ${largestId}, but the model's vocabulary ends at ${config.vocabSize - 1} (vocab_size in config.json): give the folder the tokenizer that the model was trained with.`,
     );
   }
 }

@@ -4,8 +4,11 @@ import { type AttentionSite, entryNode, type LayerAttention } from './attention'
 import { isPartOf } from './attention-parts';
 import type { GraphNode } from './graph';
 
-/** What the analysis found, for people; how each layer's attention is recomputed is known to who runs it. */
-export function reportLayers({ layers, parts, stream }: GraphAnalysis): readonly Omit<LayerReport, 'recomputed'>[] {
+/** What a graph tells of a layer without being run. */
+export type LayerFindings = Omit<LayerReport, 'recomputed' | 'heads' | 'kvHeads'>;
+
+/** What the analysis found, for people. */
+export function reportLayers({ layers, parts, stream }: GraphAnalysis): readonly LayerFindings[] {
   const residuals = stream.found ? stream.tensors : [];
   const operators = [...parts.operators.values()];
   return layers.map((layer, index) => ({
@@ -15,7 +18,7 @@ export function reportLayers({ layers, parts, stream }: GraphAnalysis): readonly
   }));
 }
 
-type AttentionReport = Omit<LayerReport, 'recomputed' | 'residualBefore' | 'residualAfter'>;
+type AttentionReport = Omit<LayerFindings, 'residualBefore' | 'residualAfter'>;
 
 function attentionReport(layer: LayerAttention, operator: GraphNode | null): AttentionReport {
   switch (layer.kind) {

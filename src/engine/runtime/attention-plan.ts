@@ -9,6 +9,7 @@ import { readTensorBytes } from '../onnx/tensor';
 import type { Topology } from '../onnx/topology';
 import { type LayerPlan, LayerReplay } from './attention-replay';
 import type { Feeds } from './feeds';
+import { countKeyHeads } from './key-heads';
 import { firstLine, openPlainSession, openSmallSession, type Runtime } from './providers';
 import { byteLengthOf, dataTypeOf, floatData, tensorOfBytes } from './tensors';
 
@@ -22,6 +23,8 @@ export interface AttentionPlan {
   /** What it needs besides, the same for every run. */
   readonly constants: ReadonlyMap<string, Tensor>;
   readonly sessions: readonly InferenceSession[];
+  /** By layer: heads that have keys of their own. */
+  readonly keyHeads: readonly number[];
   /** Whether a token attends to later ones, as in encoders. */
   readonly looksAhead: boolean;
 }
@@ -98,6 +101,7 @@ export async function planAttention(options: AttentionPlanOptions): Promise<Atte
     given: [...used].filter((name) => name in probe),
     constants: new Map([...constants].filter(([name]) => used.has(name))),
     sessions: [...sessions.values()],
+    keyHeads: sites.map(({ keysTransposed }) => countKeyHeads(kept.get(keysTransposed)!)),
     looksAhead: sites.some(({ weights }) => looksAhead(floatData(run[weights]), probeLength)),
   };
 }

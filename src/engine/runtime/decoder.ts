@@ -2,14 +2,14 @@ import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { Device } from '../../protocol/device';
 import type { LoadProgress } from '../../protocol/engine';
 import { HeadlightError } from '../../protocol/errors';
-import type { LayerReport, ModelReport } from '../../protocol/model';
+import type { ModelReport } from '../../protocol/model';
 import type { DecoderConfig } from '../model/config';
 import { analyzeGraph, type GraphAnalysis } from '../onnx/analysis';
 import type { AttentionSite } from '../onnx/attention';
 import { type CacheSite, findCacheSites, findRowSelection } from '../onnx/cache-sites';
 import { readModel } from '../onnx/graph';
 import { type InstrumentedModel, instrument } from '../onnx/instrument';
-import { reportLayers } from '../onnx/layer-report';
+import { type LayerFindings, reportLayers } from '../onnx/layer-report';
 import { ModelFile } from '../onnx/model-file';
 import type { Parameters } from '../onnx/parameters';
 import type { ResidualStream } from '../onnx/residual-stream';
@@ -65,8 +65,8 @@ interface Parts {
   readonly parameters: Parameters;
   readonly producer: string;
   readonly opsets: ReadonlyMap<string, number>;
-  readonly branch: string | null;
-  readonly layerReports: readonly Omit<LayerReport, 'recomputed'>[];
+  readonly notes: readonly string[];
+  readonly layerReports: readonly LayerFindings[];
   readonly session: InferenceSession;
   readonly device: Device;
   readonly stream: ResidualStream;
@@ -142,7 +142,7 @@ export class Decoder {
         parameters: model.parameters,
         producer: model.producer,
         opsets: model.opsets,
-        branch,
+        notes: branch === null ? [] : [branch],
         layerReports: reportLayers(analysis),
         session,
         device,
@@ -178,17 +178,20 @@ export class Decoder {
 
   /** What the analysis of the graph found. */
   get report(): DecoderReport {
-    const { graphFile, parameters, producer, opsets, branch, signature, layerReports, attention } = this.parts;
+    const { graphFile, parameters, producer, opsets, notes, signature, layerReports, attention } = this.parts;
     const plans = 'unavailable' in attention ? [] : attention.layers;
+    const keyHeads = 'unavailable' in attention ? [] : attention.keyHeads;
     const ways = { replay: 'from queries and keys', rerun: 'by another run' } as const;
     return {
-      ...{ graphFile, producer, branch, precision: parameters.precision, logits: signature.logits },
+      ...{ graphFile, producer, notes, precision: parameters.precision, logits: signature.logits },
       opsets: [...opsets].map(([domain, version]) => `${domain || 'ai.onnx'} ${version}`),
       inputs: signature.inputs.map(({ role, info }) => ({ name: info.name, role })),
       attentionUnavailable: this.attentionUnavailable,
       hiddenStatesUnavailable: this.hiddenStatesUnavailable,
       layers: layerReports.map((layer, index) => ({
         ...layer,
+        heads: plans[index] === undefined ? null : this.parts.config.heads,
+        kvHeads: keyHeads[index] ?? null,
         recomputed: plans[index] === undefined ? null : ways[plans[index].kind],
       })),
     };

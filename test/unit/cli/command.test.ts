@@ -111,7 +111,10 @@ describe('inspect command', () => {
     assert.match(missing, /There is no model .*nowhere.*models\/ has headlight-small/);
     const empty = path.join(folder, 'empty');
     await mkdir(empty);
-    assert.match(sentence(await runCommand(['--text', 'a', '--model', empty])), /empty has no config\.json/);
+    assert.match(
+      sentence(await runCommand(['--text', 'a', '--model', empty])),
+      /empty has neither model\.onnx nor onnx\/model\.onnx/,
+    );
     assert.match(sentence(await runCommand(['--text', 'a', '--model', 'no-such-model'])), /There is no model/);
     assert.match(sentence(await runCommand(['--text', 'a', '--model', '../media'])), /There is no model/);
   });

@@ -7,6 +7,7 @@ const LAYER: LayerReport = {
   form: 'MatMul → Softmax → MatMul',
   problem: null,
   ...{ queries: 'q', keys: 'k', values: 'v', scores: 's', maskedScores: 'm', weights: 'w' },
+  ...{ heads: 4, kvHeads: 2 },
   ...{ residualBefore: 'x|0', residualAfter: 'x1', recomputed: 'from queries and keys' },
 };
 const REPORT: ModelReport = {
@@ -19,7 +20,7 @@ const REPORT: ModelReport = {
     graphFile: '/m/model.onnx',
     precision: 'int8',
     producer: 'pytorch',
-    branch: null,
+    notes: ['There is no config.json.'],
     opsets: ['ai.onnx 17'],
     logits: 'logits',
   },
@@ -37,14 +38,19 @@ describe('page about a model', () => {
     assert.match(page, /\| Heads of a layer \| 4 \(2 for keys and values\), 8 wide \|/);
     assert.match(page, /\| Parameters \| 135 M \(134,515,008\), int8 \|/);
     assert.match(page, /> Layer 1 has an attention/);
+    assert.match(page, /\n\nThere is no config\.json\.\n\n/);
   });
 
   it('lists what was found in each layer, and what was not', () => {
     const [, first, second] = page.split('### Layer ');
-    assert.match(first, /^0\n\n`MatMul → Softmax → MatMul` · a head is computed from queries and keys/);
+    assert.match(
+      first,
+      /^0\n\n`MatMul → Softmax → MatMul` · 4 query heads on 2 key heads · a head is computed from queries and keys/,
+    );
     assert.match(first, /\| residual stream before \| `x\\\|0` \|/);
     assert.match(second, /not shown: it keeps it to itself/);
-    assert.doesNotMatch(second, /\| queries \||stream after/);
+    assert.match(second, /\| queries \| \*not found\* \|/);
+    assert.match(second, /\| residual stream after \| \*not found\* \|/);
   });
 
   it('gives numbers in three figures', () => {

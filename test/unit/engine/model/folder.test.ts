@@ -29,7 +29,7 @@ describe('model folder', () => {
     const read = await readModelFolder(folder);
     assert.equal(read.directory, folder);
     assert.equal(read.name, 'tiny');
-    assert.equal(read.config.layers, 2);
+    assert.equal(read.config!.layers, 2);
     assert.equal(read.graphFile, path.join(folder, 'model.onnx'));
     assert.deepEqual(read.tokenizerSource, { kind: 'encoding', encoding: 'r50k_base' });
   });
@@ -91,8 +91,38 @@ describe('model folder', () => {
     await missing(folder, /neither a tokenizer\.json nor/);
     await rm(path.join(folder, 'model.onnx'));
     await missing(folder, /neither model\.onnx nor onnx\/model\.onnx/);
+  });
+
+  it('takes the configuration that onnxruntime-genai writes, and none where there is none', async () => {
     await rm(path.join(folder, 'config.json'));
-    await missing(folder, /no config\.json/);
+    const read = await readModelFolder(folder);
+    assert.equal(read.config, null);
+    assert.deepEqual(read.hints, { contextLength: null, bosTokenId: null, eosTokenId: null });
+    await write('tokenizer_config.json', { tokenizer_encoding: 'gpt2', model_max_length: 1024 });
+    await write('generation_config.json', { bos_token_id: 7, eos_token_id: [8, 9] });
+    assert.deepEqual((await readModelFolder(folder)).hints, { contextLength: 1024, bosTokenId: 7, eosTokenId: 8 });
+    const decoder = {
+      head_size: 4,
+      hidden_size: 8,
+      num_attention_heads: 4,
+      num_hidden_layers: 2,
+      num_key_value_heads: 2,
+    };
+    const model = {
+      type: 'llama',
+      vocab_size: 100,
+      context_length: 64,
+      bos_token_id: 1,
+      eos_token_id: [2, 3],
+      decoder,
+    };
+    await write('genai_config.json', { model, search: {} });
+    assert.deepEqual((await readModelFolder(folder)).config, {
+      ...{ architecture: 'llama', layers: 2, heads: 4, kvHeads: 2, headDim: 4, hiddenSize: 8, vocabSize: 100 },
+      ...{ contextLength: 64, bosTokenId: 1, eosTokenId: 2 },
+    });
+    await write('genai_config.json', { model: {} });
+    await assert.rejects(readModelFolder(folder), { code: 'model-invalid', message: /no "model" with a "decoder"/ });
   });
 
   it('says which file is damaged', async () => {
