@@ -30,8 +30,14 @@ async function measure(name: string, directory: string): Promise<Measurement[]> 
       repetitions,
       async () => {
         const { attention } = await decoder.forward(ids);
+        let given = 0;
         for (let layer = 0; layer < config.layers; layer++) {
-          await attention?.layer(layer);
+          for await (const weights of attention!.eachHead(layer)) {
+            given += weights.length;
+          }
+        }
+        if (given !== config.layers * config.heads * length ** 2) {
+          throw new Error(`${name} gave ${given} attention weights`);
         }
       },
       () => plain.logits(ids),

@@ -97,15 +97,15 @@ async function scoreText(
   const { layers, heads } = attention;
   const column = () => new Float32Array(layers * heads);
   const columns = { previous: column(), induction: column(), duplicate: column(), first: column() };
-  const cells = ids.length ** 2;
   for (let layer = 0; layer < layers; layer++) {
     await pauseUnlessCancelled(cancellation);
-    const weights = await attention.layer(layer);
-    for (let head = 0; head < heads; head++) {
-      const scores = secondCopyScores(weights.subarray(head * cells, (head + 1) * cells), length);
+    let head = layer * heads;
+    for await (const weights of attention.eachHead(layer)) {
+      const scores = secondCopyScores(weights, length);
       for (const name of HEAD_SCORES) {
-        columns[name][layer * heads + head] = scores[name];
+        columns[name][head] = scores[name];
       }
+      head++;
     }
   }
   return columns;

@@ -166,16 +166,15 @@ export class Inspector {
     const earlier = earlierOccurrences(kept.ids);
     for (let layer = 0; layer < layers; layer++) {
       await pauseUnlessCancelled(cancellation);
-      const weights = await attention.layer(layer);
-      for (let head = 0; head < heads; head++) {
-        const index = layer * heads + head;
-        const matrix = weights.subarray(head * length * length, (head + 1) * length * length);
+      let index = layer * heads;
+      for await (const matrix of attention.eachHead(layer)) {
         const pooled = poolWeights(matrix, length, all, side, all, side);
         thumbnails.set(
           pooled.map((weight) => Math.round(255 * Math.sqrt(Math.min(1, weight)))),
           index * cells,
         );
         setColumns(statistics, index, headStatistics(matrix, earlier));
+        index++;
       }
     }
     const overview = { layers, heads, side: side.cells, thumbnails, statistics };

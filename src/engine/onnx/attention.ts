@@ -13,6 +13,10 @@ export interface AttentionSite {
    * itself. One for each query head, also with grouped queries.
    */
   readonly keysTransposed: string;
+  /** The keys before a node of their own transposes them, [1, H, T, d]; otherwise the same as `keysTransposed`. */
+  readonly keys: string;
+  /** What lies between `keys` and `keysTransposed`: that node, and a scale on either side of it. */
+  readonly keyPath: readonly GraphNode[];
   /** All that lies between the product and `weights`: scale, mask, softcap, casts, the softmax. */
   readonly chain: readonly GraphNode[];
   /** What the chain reads and does not compute itself, each once: scales, masks, biases. */
@@ -27,8 +31,10 @@ export interface AttentionSite {
 }
 
 /** What a site's weights are computed from: names of tensors, each once. */
-export function inputsOf({ queries, keysTransposed, sideInputs }: AttentionSite): readonly string[] {
-  return [...new Set([queries, keysTransposed, ...sideInputs])].filter((name) => name !== '');
+export function inputsOf({ queries, keys, keyPath, sideInputs }: AttentionSite): readonly string[] {
+  const onPath = new Set(keyPath.flatMap(({ outputs }) => outputs));
+  const scales = keyPath.flatMap(({ inputs }) => inputs.filter((name) => !onPath.has(name)));
+  return [...new Set([queries, keys, ...scales, ...sideInputs])].filter((name) => name !== '');
 }
 
 /** What computes a layer's attention. */
@@ -214,6 +220,7 @@ function attentionAround(topology: Topology, softmaxNode: GraphNode): LayerAtten
       scoreNode,
       queries: scoreNode.inputs[0],
       keysTransposed: scoreNode.inputs[1],
+      ...beforeTransposition(topology, scoreNode.inputs[1]),
       chain,
       sideInputs: [...sideInputs],
       softmaxNode,
@@ -222,6 +229,36 @@ function attentionAround(topology: Topology, softmaxNode: GraphNode): LayerAtten
       contextNode,
     },
   };
+}
+
+/** Handing out transposed keys would keep the runtime from leaving the transposition to the product. */
+function beforeTransposition(topology: Topology, keysTransposed: string): Pick<AttentionSite, 'keys' | 'keyPath'> {
+  const path: GraphNode[] = [];
+  let keys = keysTransposed;
+  let isTransposed = false;
+  for (let node = topology.producer(keys); node !== undefined; node = topology.producer(keys)) {
+    const { opType, domain, inputs } = node;
+    const scaled = inputs.findIndex((name) => topology.storedConstant(name)?.dims.every((dim) => dim === 1));
+    const isScale = (opType === 'Mul' || (opType === 'Div' && scaled === 1)) && scaled >= 0;
+    const transposes: boolean = !isTransposed && swapsLastTwo(node);
+    if (domain !== '' || !(isScale || transposes)) {
+      break;
+    }
+    isTransposed ||= transposes;
+    path.unshift(node);
+    keys = isScale ? inputs[1 - scaled] : inputs[0];
+  }
+  return isTransposed ? { keys, keyPath: path } : { keys: keysTransposed, keyPath: [] };
+}
+
+function swapsLastTwo({ opType, attributes }: GraphNode): boolean {
+  const perm = attributes.get('perm')?.value;
+  return (
+    opType === 'Transpose' &&
+    Array.isArray(perm) &&
+    perm.length >= 2 &&
+    perm.every((axis, at) => Number(axis) === (at < perm.length - 2 ? at : 2 * perm.length - 3 - at))
+  );
 }
 
 /** A product of two tensors that depend on the input, and not of one with a weight. */

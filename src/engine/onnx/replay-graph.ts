@@ -1,5 +1,5 @@
 import { type AttentionSite, inputsOf } from './attention';
-import { encodeModel, type NodeContent } from './build';
+import { encodeModel, type NodeContent, type TensorContent } from './build';
 import type { DataType } from './data-type';
 import type { GraphNode, Model } from './graph';
 
@@ -13,6 +13,8 @@ export interface ReplayGraph {
   readonly output: string;
   /** Whether each head can be computed alone, from its own slices of the inputs along their third axis from the end. */
   readonly headwise: boolean;
+  /** Whether the keys are [.., T, d], and not [.., d, T]. */
+  readonly keysByToken: boolean;
 }
 
 /** Operators that treat every cell, or every row along the last axis, by itself. */
@@ -56,9 +58,15 @@ const HEADWISE = new Set([
  * those of the model by construction.
  *
  * @param typeOf the type of the site's queries, keys and side inputs
+ * @param scalars side inputs that are single numbers, the same for every text: as a part of the graph they cost nothing
  */
-export function buildReplayGraph(model: Model, site: AttentionSite, typeOf: (tensor: string) => DataType): ReplayGraph {
-  const { scoreNode, chain, weights } = site;
+export function buildReplayGraph(
+  model: Model,
+  site: AttentionSite,
+  typeOf: (tensor: string) => DataType,
+  scalars: ReadonlyMap<string, Omit<TensorContent, 'name'>> = new Map(),
+): ReplayGraph {
+  const { scoreNode, chain, keyPath, weights } = site;
   const names = new Map<string, string>([['', '']]);
   const rename = (tensor: string): string => {
     const known = names.get(tensor);
@@ -69,12 +77,14 @@ export function buildReplayGraph(model: Model, site: AttentionSite, typeOf: (ten
     names.set(tensor, name);
     return name;
   };
-  const inputs = new Map(inputsOf(site).map((name) => [name, rename(name)]));
+  const stored = inputsOf(site).filter((name) => scalars.has(name));
+  const given = inputsOf(site).filter((name) => !scalars.has(name));
+  const inputs = new Map(given.map((name) => [name, rename(name)]));
   const copied = (node: GraphNode): NodeContent => ({
     ...{ opType: node.opType, domain: node.domain, inputs: node.inputs, outputs: node.outputs },
     encodedAttributes: [...node.attributes.values()].map(({ record }) => model.file.read(record)),
   });
-  const nodes = [scoreNode, ...chain].map(copied).map((node) => ({
+  const nodes = [...keyPath, scoreNode, ...chain].map(copied).map((node) => ({
     ...node,
     name: '',
     inputs: node.inputs.map(rename),
@@ -87,6 +97,7 @@ export function buildReplayGraph(model: Model, site: AttentionSite, typeOf: (ten
       nodes,
       inputs: [...inputs].map(([tensor, name]) => ({ name, elementType: typeOf(tensor) })),
       outputs: [{ name: rename(weights) }],
+      initializers: stored.map((name) => ({ ...scalars.get(name)!, name: rename(name) })),
     },
   }).finish();
   return {
@@ -94,6 +105,7 @@ export function buildReplayGraph(model: Model, site: AttentionSite, typeOf: (ten
     inputs,
     output: rename(weights),
     headwise: isHeadwiseSite(site),
+    keysByToken: keyPath.length > 0 || Number(scoreNode.attributes.get('transB')?.value ?? 0) === 1,
   };
 }
 

@@ -45,6 +45,8 @@ export interface AttentionPlanOptions {
 /** How far a replayed weight may be from the graph's own. In half precision scores of 8 and more have 1/128 as their step. */
 const TOLERANCE: Readonly<Record<string, number>> = { float16: 5e-3 };
 const DEFAULT_TOLERANCE = 1e-5;
+/** Queries of a block on the probe, so that there are several. */
+const PROBE_BLOCK = 4;
 /** Constants up to this size are read from the file once instead of being fetched at every run. */
 const LARGEST_CONSTANT = 64 * 1024;
 /** How far an operator's parts may be from the operator, as a part of the largest number that it gives. */
@@ -87,7 +89,7 @@ export async function planAttention(options: AttentionPlanOptions): Promise<Atte
     const keptOfSite = Object.fromEntries(Object.entries(run).filter(([name]) => isGiven(name)));
     const plan = isTooLarge(site, sites, keptOfSite, weights)
       ? null
-      : await proven(options, site, kept, weights, sessions);
+      : await proven(options, site, constants, kept, weights, sessions);
     const made = inputsOf(site).filter((name) => !isGiven(name));
     const from = new Map(sources.get(site)!.map((name) => [name, dataTypeOf(kept.get(name)!)]));
     const prepared = made.length === 0 ? null : { open: parts.open, from, to: made };
@@ -222,31 +224,42 @@ type ProvenReplay = Omit<LayerPlan & { readonly kind: 'replay' }, 'prepared'>;
 async function proven(
   { runtime, parts: { topology }, heads, probeLength }: AttentionPlanOptions,
   site: AttentionSite,
+  constants: ReadonlyMap<string, Tensor>,
   kept: ReadonlyMap<string, Tensor>,
   weights: Tensor,
   sessions: Map<string, InferenceSession>,
 ): Promise<ProvenReplay | null> {
   const { model } = topology;
   const typeOf = (name: string) => dataTypeOf(kept.get(name)!);
-  const graph = buildReplayGraph(model, site, typeOf);
+  const graph = buildReplayGraph(model, site, typeOf, scalarsOf(site, constants));
   const structure = Buffer.from(graph.bytes).toString('latin1');
   const expected = floatData(weights);
   const tolerance = TOLERANCE[weights.type] ?? DEFAULT_TOLERANCE;
   try {
     const session = sessions.get(structure) ?? (await openSmallSession(graph.bytes, model.file.path));
     sessions.set(structure, session);
-    const replay = new LayerReplay(runtime, site, graph, session, heads);
+    const replay = new LayerReplay(runtime, { site, graph, session }, heads);
     if (!agree(await replay.layer(kept), expected, tolerance)) {
       return null;
     }
     const cells = probeLength * probeLength;
-    for (const head of new Set([0, heads - 1])) {
-      const alone = await replay.head(kept, head);
-      if (alone !== null && !agree(alone, expected.subarray(head * cells, (head + 1) * cells), tolerance)) {
-        return { kind: 'replay', site, graph: { ...graph, headwise: false }, session };
+    const agrees = async (compute: (head: number) => Promise<Float32Array>) => {
+      for (const head of new Set([0, heads - 1])) {
+        const alone = await compute(head).catch(() => null);
+        if (alone === null || !agree(alone, expected.subarray(head * cells, (head + 1) * cells), tolerance)) {
+          return false;
+        }
       }
-    }
-    return { kind: 'replay', site, graph, session };
+      return true;
+    };
+    const headwise = replay.isHeadwise(kept) && (await agrees((head) => replay.head(kept, head)));
+    const byBlocks = async (head: number) => {
+      const alone = new Float32Array(cells);
+      await replay.headByBlocks(kept, head, alone, PROBE_BLOCK);
+      return alone;
+    };
+    const blockwise = headwise && (await agrees(byBlocks));
+    return { kind: 'replay', site, graph: { ...graph, headwise }, session, blockwise };
   } catch (error) {
     if (error instanceof HeadlightError && error.code === 'runtime-unavailable') {
       throw error;
@@ -254,6 +267,21 @@ async function proven(
     // An operator that does not run apart from its graph: the graph itself still gives the weights.
     return null;
   }
+}
+
+/** The single numbers among what the site reads, where they stand in the file. */
+function scalarsOf(site: AttentionSite, constants: ReadonlyMap<string, Tensor>) {
+  const scalars = inputsOf(site).filter((name) => constants.get(name)?.size === 1);
+  return new Map(
+    scalars.map((name) => {
+      const tensor = constants.get(name)!;
+      const { buffer, byteOffset, byteLength } = tensor.data as Float32Array;
+      return [
+        name,
+        { dataType: dataTypeOf(tensor), dims: tensor.dims, data: new Uint8Array(buffer, byteOffset, byteLength) },
+      ];
+    }),
+  );
 }
 
 function agree(actual: Float32Array, expected: Float32Array, tolerance: number): boolean {

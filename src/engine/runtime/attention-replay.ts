@@ -23,6 +23,8 @@ export interface AttentionReplay {
   head(layer: number, head: number): Promise<Float32Array>;
   /** [H, T, T] */
   layer(layer: number): Promise<Float32Array>;
+  /** [T, T] of each head in turn. Use it before the next: that one may be written in its place. */
+  eachHead(layer: number): AsyncGenerator<Float32Array>;
 }
 
 /** How one layer's weights are recomputed. */
@@ -32,6 +34,8 @@ export type LayerPlan =
       readonly site: AttentionSite;
       readonly graph: ReplayGraph;
       readonly session: InferenceSession;
+      /** Whether a head can be computed by blocks of queries. */
+      readonly blockwise: boolean;
       /** Null where all that the replay reads is kept as it is. */
       readonly prepared: Preparation | null;
     }
@@ -74,14 +78,19 @@ function notRecomputed(cause: unknown): never {
   throw new HeadlightError('internal', why, { cause });
 }
 
+/** Queries of a run of a long text: few enough that their scores stay in the processor's cache. */
+const BLOCK = 128;
+/** Up to so many tokens a layer's heads are computed all at once. */
+const LONGEST_AT_ONCE = 256;
+
 /** Runs a layer's own nodes on kept tensors. */
 export class LayerReplay {
   constructor(
     private readonly runtime: Runtime,
-    private readonly site: AttentionSite,
-    private readonly graph: ReplayGraph,
-    private readonly session: InferenceSession,
+    private readonly plan: Pick<LayerPlan & { kind: 'replay' }, 'site' | 'graph' | 'session'>,
     private readonly heads: number,
+    /** Parts of what every head and layer reads, so that each is cut out once for a text. */
+    private readonly sharedParts = new WeakMap<Tensor, Map<number, Tensor>>(),
   ) {}
 
   /** [H, T, T] */
@@ -89,24 +98,45 @@ export class LayerReplay {
     return this.run((name) => kept.get(name)!);
   }
 
-  /** [T, T]; null where the layer's heads cannot be computed one by one. */
-  async head(kept: ReadonlyMap<string, Tensor>, head: number): Promise<Float32Array | null> {
-    const { queries, keysTransposed } = this.site;
+  /** Whether the layer's heads can be computed one by one. */
+  isHeadwise(kept: ReadonlyMap<string, Tensor>): boolean {
+    const { site, graph } = this.plan;
     const isSplit = (name: string) => headAxis(kept.get(name)!, this.heads) !== null;
-    if (
-      !this.graph.headwise ||
-      !isSplit(queries) ||
-      !(isSplit(keysTransposed) || headCount(kept.get(keysTransposed)!) === 1)
-    ) {
-      return null;
-    }
+    return graph.headwise && isSplit(site.queries) && (isSplit(site.keys) || headCount(kept.get(site.keys)!) === 1);
+  }
+
+  /** [T, T] of a layer that is headwise. */
+  async head(kept: ReadonlyMap<string, Tensor>, head: number): Promise<Float32Array> {
     return this.run((name) => this.ofHead(kept.get(name)!, head));
   }
 
+  /**
+   * One head of a layer that is headwise, where no query looks ahead: each block of queries is multiplied with the keys up
+   * to its own end, and what lies beyond them stays as it is.
+   *
+   * @param into [T, T], zeros or another head of the same text
+   */
+  async headByBlocks(
+    kept: ReadonlyMap<string, Tensor>,
+    head: number,
+    into: Float32Array,
+    block: number = BLOCK,
+  ): Promise<void> {
+    const length = Math.sqrt(into.length);
+    for (let from = 0; from < length; from += block) {
+      const to = Math.min(from + block, length);
+      const rows = await this.run((name) => this.ofBlock(name, kept.get(name)!, head, from, to, length));
+      for (let query = from; query < to; query++) {
+        into.set(rows.subarray((query - from) * to, (query - from + 1) * to), query * length);
+      }
+    }
+  }
+
   private async run(tensorOf: (name: string) => Tensor): Promise<Float32Array> {
-    const feeds = Object.fromEntries([...this.graph.inputs].map(([name, input]) => [input, tensorOf(name)]));
-    const results = await this.session.run(feeds).catch(notRecomputed);
-    return floatData(results[this.graph.output]);
+    const { graph, session } = this.plan;
+    const feeds = Object.fromEntries([...graph.inputs].map(([name, input]) => [input, tensorOf(name)]));
+    const results = await session.run(feeds).catch(notRecomputed);
+    return floatData(results[graph.output]);
   }
 
   /** The head's part of a tensor that has the heads on its third axis from the end; others serve every head as they are. */
@@ -120,6 +150,60 @@ export class LayerReplay {
     const data = (tensor.data as Float32Array).subarray(head * size, (head + 1) * size);
     return new this.runtime.Tensor(tensor.type as 'float32', data, dims);
   }
+
+  /** What the queries from…to − 1 of one head read of a tensor: their own rows, and of keys those before `to`. */
+  private ofBlock(name: string, whole: Tensor, head: number, from: number, to: number, length: number): Tensor {
+    const { site, graph } = this.plan;
+    const tensor = this.ofHead(whole, head);
+    if (name === site.queries) {
+      return window(this.runtime, tensor, [from, to], null);
+    }
+    if (name === site.keys) {
+      return graph.keysByToken
+        ? window(this.runtime, tensor, [0, to], null)
+        : window(this.runtime, tensor, null, [0, to]);
+    }
+    // What the other nodes read is spread over the scores, [1 or H, 1 or T, 1 or T].
+    const rows: Span | null = tensor.dims.at(-2) === length ? [from, to] : null;
+    const columns: Span | null = tensor.dims.at(-1) === length ? [0, to] : null;
+    if (tensor !== whole || (rows === null && columns === null)) {
+      return window(this.runtime, tensor, rows, columns);
+    }
+    const parts = this.sharedParts.get(whole) ?? new Map<number, Tensor>();
+    this.sharedParts.set(whole, parts);
+    const part = parts.get(from) ?? window(this.runtime, whole, rows, columns);
+    parts.set(from, part);
+    return part;
+  }
+}
+
+type Span = readonly [from: number, to: number];
+
+/** Some rows and columns of the matrices in a tensor [.., R, C]; null takes all. Shares the memory where that is possible. */
+function window({ Tensor }: Runtime, tensor: Tensor, rows: Span | null, columns: Span | null): Tensor {
+  if (rows === null && columns === null) {
+    return tensor;
+  }
+  const { dims, type } = tensor;
+  const data = tensor.data as Float32Array;
+  const [height, width] = [dims.at(-2) ?? 1, dims.at(-1)!];
+  const [top, bottom] = rows ?? [0, height];
+  const [left, right] = columns ?? [0, width];
+  const cutDims = dims.length < 2 ? [right - left] : [...dims.slice(0, -2), bottom - top, right - left];
+  const matrices = data.length / (height * width);
+  if (matrices === 1 && right - left === width) {
+    return new Tensor(type as 'float32', data.subarray(top * width, bottom * width), cutDims);
+  }
+  const copy = data.slice(0, matrices * (bottom - top) * (right - left));
+  let at = 0;
+  for (let matrix = 0; matrix < matrices; matrix++) {
+    for (let row = top; row < bottom; row++) {
+      const start = (matrix * height + row) * width;
+      copy.set(data.subarray(start + left, start + right), at);
+      at += right - left;
+    }
+  }
+  return new Tensor(type as 'float32', copy, cutDims);
 }
 
 /** The third axis from the end where it counts heads and everything before it is 1. */
@@ -147,6 +231,7 @@ export interface ReplaySources {
 
 export function createAttentionReplay(sources: ReplaySources): AttentionReplay {
   const { runtime, plans, heads, length, kept, preparations, rerun } = sources;
+  const sharedParts = new WeakMap<Tensor, Map<number, Tensor>>();
   let newestPrepared: { readonly layer: number; readonly tensors: ReadonlyMap<string, Tensor> } | null = null;
   let newest: { readonly layer: number; readonly weights: Float32Array } | null = null;
   const planOf = (layer: number): LayerPlan => {
@@ -156,8 +241,6 @@ export function createAttentionReplay(sources: ReplaySources): AttentionReplay {
     }
     return plan;
   };
-  const replayOf = (plan: LayerPlan & { kind: 'replay' }) =>
-    new LayerReplay(runtime, plan.site, plan.graph, plan.session, heads);
   const tensorsOf = async (layer: number, { prepared }: LayerPlan & { kind: 'replay' }) => {
     if (prepared === null) {
       return kept;
@@ -169,27 +252,64 @@ export function createAttentionReplay(sources: ReplaySources): AttentionReplay {
   };
   const wholeLayer = async (layer: number): Promise<Float32Array> => {
     const plan = planOf(layer);
-    return plan.kind === 'replay' ? replayOf(plan).layer(await tensorsOf(layer, plan)) : rerun(plan.site);
+    return plan.kind === 'replay'
+      ? new LayerReplay(runtime, plan, heads).layer(await tensorsOf(layer, plan))
+      : rerun(plan.site);
   };
+  /** Writes one head into [T, T] zeros or what another head left there; null where the heads are not computed one by one. */
+  const headWriter = async (layer: number) => {
+    const plan = planOf(layer);
+    if (plan.kind === 'rerun') {
+      return null;
+    }
+    const tensors = await tensorsOf(layer, plan);
+    const replay = new LayerReplay(runtime, plan, heads, sharedParts);
+    if (!replay.isHeadwise(tensors)) {
+      return null;
+    }
+    return plan.blockwise && length > LONGEST_AT_ONCE
+      ? (head: number, into: Float32Array) => replay.headByBlocks(tensors, head, into)
+      : async (head: number, into: Float32Array) => into.set(await replay.head(tensors, head));
+  };
+  const cells = length * length;
   return {
     layers: plans.length,
     heads,
     length,
     byteLength: [...new Set(kept.values())].reduce((sum, tensor) => sum + byteLengthOf(tensor), 0),
-    layer: wholeLayer,
+    async layer(layer) {
+      const write = length > LONGEST_AT_ONCE ? await headWriter(layer) : null;
+      if (write === null) {
+        return wholeLayer(layer);
+      }
+      const weights = new Float32Array(heads * cells);
+      for (let head = 0; head < heads; head++) {
+        await write(head, weights.subarray(head * cells, (head + 1) * cells));
+      }
+      return weights;
+    },
+    async *eachHead(layer) {
+      const write = length > LONGEST_AT_ONCE ? await headWriter(layer) : null;
+      const weights = write === null ? await wholeLayer(layer) : new Float32Array(cells);
+      for (let head = 0; head < heads; head++) {
+        await write?.(head, weights);
+        yield write === null ? weights.subarray(head * cells, (head + 1) * cells) : weights;
+      }
+    },
     async head(layer, head) {
       if (!Number.isInteger(head) || head < 0 || head >= heads) {
         throw new HeadlightError('argument-invalid', `There is no head ${head}; each layer has ${heads}.`);
       }
-      const plan = planOf(layer);
-      const alone = plan.kind === 'replay' ? await replayOf(plan).head(await tensorsOf(layer, plan), head) : null;
-      if (alone !== null) {
-        return alone;
+      const write = await headWriter(layer);
+      if (write !== null) {
+        const weights = new Float32Array(cells);
+        await write(head, weights);
+        return weights;
       }
       // Who looks at one head of such a layer looks at its neighbours next.
       const weights: Float32Array = newest?.layer === layer ? newest.weights : await wholeLayer(layer);
       newest = { layer, weights };
-      return weights.slice(head * length * length, (head + 1) * length * length);
+      return weights.slice(head * cells, (head + 1) * cells);
     },
   };
 }

@@ -42,6 +42,19 @@ const VARIANTS: Readonly<Record<string, Partial<DecoderShape>>> = {
   'half precision': { dataType: DataType.Float16, softmaxCasts: true, mask: 'add' },
 };
 
+/** Each has masks, keys or heads in another form. */
+const LONG = [
+  'GPT-2 of an old exporter: Div, Where, Add',
+  'a new exporter: queries and keys scaled, mask added',
+  'grouped queries',
+  'one key/value head',
+  'ALiBi',
+  'a sliding window',
+  'heads folded into the batch',
+  'products as Einsum',
+  'half precision',
+];
+
 describe('Decoder', () => {
   let folder: string;
   let file: string;
@@ -70,6 +83,18 @@ describe('Decoder', () => {
       } finally {
         await decoder.dispose();
       }
+    });
+  }
+
+  for (const name of LONG) {
+    it(`replays a long text by blocks of queries: ${name}`, async () => {
+      const ids = Uint32Array.from({ length: 260 }, (_, index) => (index * 17 + 5) % SMALL.vocabSize);
+      const shape = { ...SMALL, ...VARIANTS[name], layers: 1, contextLength: ids.length };
+      const half = shape.dataType === DataType.Float16;
+      await opened(shape, async (decoder, tensors) => {
+        const pass = await decoder.forward(ids, { hiddenStates: true });
+        await compareWithGraph(file, shape, tensors, pass, half ? 5e-3 : 1e-5, half ? 5e-2 : 1e-3, ids);
+      });
     });
   }
 
@@ -277,6 +302,7 @@ async function compareWithGraph(
   pass: ForwardPass,
   attentionTolerance: number,
   tolerance: number,
+  ids = IDS,
 ): Promise<void> {
   const modelFile = ModelFile.open(file);
   const { bytes, folder } = instrument(readModel(modelFile), { expose: [...weights, ...stream] });
@@ -286,8 +312,8 @@ async function compareWithGraph(
     extra: { session: { model_external_initializers_file_folder_path: folder } },
   });
   const feeds: Record<string, ort.Tensor> = {
-    input_ids: new ort.Tensor('int64', BigInt64Array.from(IDS, BigInt), [1, IDS.length]),
-    attention_mask: new ort.Tensor('int64', new BigInt64Array(IDS.length).fill(1n), [1, IDS.length]),
+    input_ids: new ort.Tensor('int64', BigInt64Array.from(ids, BigInt), [1, ids.length]),
+    attention_mask: new ort.Tensor('int64', new BigInt64Array(ids.length).fill(1n), [1, ids.length]),
   };
   for (const name of session.inputNames.filter((input) => input.startsWith('past'))) {
     feeds[name] = new ort.Tensor('float32', new Float32Array(), [1, shape.kvHeads ?? shape.heads, 0, shape.headDim]);
@@ -297,7 +323,7 @@ async function compareWithGraph(
   for (const [layer, name] of stream.entries()) {
     close(pass.hiddenStates![layer], floatData(results[name]), tolerance, `hidden states ${layer}`);
   }
-  const cells = IDS.length ** 2;
+  const cells = ids.length ** 2;
   for (const [layer, name] of weights.entries()) {
     const expected = floatData(results[name]);
     close(await pass.attention!.layer(layer), expected, attentionTolerance, `attention of layer ${layer}`);
@@ -305,6 +331,12 @@ async function compareWithGraph(
       const alone = await pass.attention!.head(layer, head);
       close(alone, expected.subarray(head * cells, (head + 1) * cells), attentionTolerance, `head ${layer}.${head}`);
     }
+    let head = 0;
+    for await (const alone of pass.attention!.eachHead(layer)) {
+      const whole = expected.subarray(head * cells, (head + 1) * cells);
+      close(alone, whole, attentionTolerance, `head ${layer}.${head++} in turn`);
+    }
+    assert.equal(head, shape.heads);
   }
   await session.release();
 }
