@@ -35,10 +35,13 @@ describe('choice of a model', () => {
       assert.equal(model.architecture, 'llama');
       assert.deepEqual([...new Set(stages)], ['reading its files', 'finding its attention', 'starting it']);
       await vscode.commands.executeCommand('headlight.showModel');
-      const isPage = (document: vscode.TextDocument) => document.uri.scheme === 'headlight-model';
+      const isPage = (document: vscode.TextDocument) => document.uri.scheme === 'headlight-page';
       await until('the page about the model', () => vscode.workspace.textDocuments.some(isPage));
       const page = vscode.workspace.textDocuments.find(isPage)!.getText();
-      assert.match(page, /### Layer 1\n\n`MatMul → .*Softmax.* → MatMul` · a head is computed from queries and keys/);
+      assert.match(
+        page,
+        /### Layer 1\n\n`MatMul → .*Softmax.* → MatMul` · 2 query heads on 1 key head · a head is computed from queries and keys/,
+      );
     } finally {
       await engine.replaceModel(directory, NEVER, () => {});
     }

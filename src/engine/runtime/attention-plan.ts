@@ -103,7 +103,7 @@ export async function planAttention(options: AttentionPlanOptions): Promise<Atte
     given: [...used].filter((name) => name in probe),
     constants: new Map([...constants].filter(([name]) => used.has(name))),
     sessions: [...sessions.values()],
-    keyHeads: sites.map(({ keysTransposed }) => countKeyHeads(kept.get(keysTransposed)!)),
+    keyHeads: sites.map(({ keys }) => countKeyHeads(kept.get(keys)!)),
     looksAhead: sites.some(({ weights }) => looksAhead(floatData(run[weights]), probeLength)),
   };
 }
