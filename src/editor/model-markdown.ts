@@ -63,7 +63,13 @@ function stateOf({ form, problem, heads, kvHeads, recomputed }: LayerReport): st
     return `${code(form)} · not shown: ${escapeMarkdown(problem)}`;
   }
   const counted =
-    heads === null ? [] : [kvHeads === heads ? `${heads} heads` : `${heads} query heads on ${kvHeads} key heads`];
+    heads === null
+      ? []
+      : [
+          kvHeads === heads
+            ? `${heads} heads`
+            : `${heads} query heads on ${kvHeads} key ${kvHeads === 1 ? 'head' : 'heads'}`,
+        ];
   return [code(form), ...counted, ...(recomputed === null ? [] : [`a head is computed ${recomputed}`])].join(' · ');
 }
 

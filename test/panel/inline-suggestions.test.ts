@@ -162,7 +162,7 @@ describe('inline suggestions in the workbench', () => {
     // The grey text itself shows the editor's own toolbar and asks nobody else.
     const ghost = await workbench.page.locator('.view-lines .ghost-text-decoration').first().boundingBox();
     assert.ok(ghost !== null);
-    await workbench.page.mouse.move(ghost.x - 4, ghost.y + ghost.height / 2);
+    await workbench.page.mouse.move(ghost.x - 7, ghost.y + ghost.height / 2);
     const hover = workbench.page.locator('.monaco-hover', { hasText: 'Suggested by the model' }).first();
     await hover.waitFor();
     const rows = await hover.locator('table tr').count();
