@@ -1,16 +1,19 @@
 import type { HeadlightError } from '../src/protocol/errors';
-import type { HeadScores } from '../src/protocol/heads';
+import type { HeadCombination, HeadScores } from '../src/protocol/heads';
 import type { PanelSnapshot, Passage } from '../src/protocol/panel';
 import type { AttentionStep } from '../src/protocol/stages';
 import type { CandidateList, HeadMatrix, HeadOverview, SamplerSettings, Trace } from '../src/protocol/trace';
 import { type BranchTree, branchShownBy, emptyTree, isTreeOf, leftOutOf } from './branch-tree';
 import { mostTellingHead } from './render/head-tag';
+import type { UnitKind } from './render/token-units';
 import { contains, fitWindow, type MatrixWindow, revealCell, wholeWindow } from './render/token-window';
 
 /** What tints the tokens. */
 export type ColourMode = 'splits' | 'surprisal' | 'rank' | 'attention';
 /** How the chosen head is drawn. */
 export type Display = 'matrix' | 'lines';
+/** Whether the matrix shows one head, or which of them together. */
+export type HeadsShown = 'one' | HeadCombination;
 /** The parts of the panel that fold away. */
 export type SectionName =
   | 'tokens'
@@ -47,6 +50,9 @@ export interface ViewState {
   readonly display: Display;
   /** Which step of the attention the matrix shows. */
   readonly step: AttentionStep;
+  readonly heads: HeadsShown;
+  /** What the matrix merges tokens to. */
+  readonly units: UnitKind;
   readonly hideSink: boolean;
   readonly collapsed: readonly SectionName[];
   /** Null until the user chose one. */
@@ -64,6 +70,8 @@ const FIRST_VIEW: ViewState = {
   colour: 'surprisal',
   display: 'matrix',
   step: 'weights',
+  heads: 'one',
+  units: 'token',
   hideSink: false,
   // What the panel is opened for stands open; the rest of the journey is a press away.
   collapsed: [

@@ -3,9 +3,10 @@ import * as vscode from 'vscode';
 import { type Branch, type BranchPath, BranchRequest } from '../protocol/continuation';
 import { HeadlightError } from '../protocol/errors';
 import { LONGEST_TEXT, refuseTooLong } from '../protocol/limits';
-import type { PanelSnapshot, PanelStatus, Passage } from '../protocol/panel';
+import type { PanelSnapshot, PanelStatus, Passage, PassageSymbol } from '../protocol/panel';
 import type { SamplerSettings, Trace } from '../protocol/trace';
 import type { Engine } from './engine';
+import { passageSymbols } from './passage-symbols';
 import { TrackedRange } from './tracked-range';
 
 /** Everyday settings: a little below the model's own spread, without its long tail. */
@@ -159,6 +160,15 @@ export class Inspection implements vscode.Disposable {
     }
     const index = trace.tokens.findIndex(({ start, end }) => start <= offset - skipped && offset - skipped < end);
     return index >= 0 ? index : null;
+  }
+
+  /** The symbols that the editor knows in the passage on the screen; none where the document has changed since. */
+  async symbols(): Promise<readonly PassageSymbol[]> {
+    if (this.inspected === null || this.inspected.tracked.edited || this.inspected.tracked.document.isClosed) {
+      return [];
+    }
+    const { tracked, skipped } = this.inspected;
+    return passageSymbols(tracked.document, tracked.start + skipped, tracked.end);
   }
 
   /** Whether just this range is on the screen, or on its way to it. */

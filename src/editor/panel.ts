@@ -9,7 +9,7 @@ import {
 import { ContinuationRequest } from '../protocol/continuation';
 import { CandidatesRequest, HeadMatrixRequest, HeadOverviewRequest } from '../protocol/engine';
 import { toResponseError } from '../protocol/errors';
-import { HeadScoresRequest } from '../protocol/heads';
+import { CombinedHeadsRequest, HeadScoresRequest } from '../protocol/heads';
 import {
   CommandNotification,
   CopyNotification,
@@ -22,6 +22,7 @@ import {
   SamplerNotification,
   ShowBranchNotification,
   SnapshotNotification,
+  SymbolsRequest,
 } from '../protocol/panel';
 import { overPort } from '../protocol/port';
 import { STAGE_REQUESTS } from '../protocol/stages';
@@ -118,11 +119,13 @@ export class Panel implements vscode.Disposable {
     this.handOn(connection, HeadOverviewRequest);
     this.handOn(connection, HeadMatrixRequest);
     this.handOn(connection, HeadScoresRequest);
+    this.handOn(connection, CombinedHeadsRequest);
     this.handOn(connection, CandidatesRequest);
     this.handOn(connection, ContinuationRequest);
     for (const request of STAGE_REQUESTS) {
       this.handOn(connection, request as RequestType<unknown, unknown, unknown>);
     }
+    connection.onRequest(SymbolsRequest, () => this.inspection.symbols());
     connection.onNotification(PanelReadyNotification, () => this.sendSnapshot());
     connection.onNotification(HoverTokenNotification, ({ index }) => this.hovered.fire(index));
     connection.onNotification(FollowNotification, ({ following }) => {

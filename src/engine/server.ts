@@ -16,7 +16,7 @@ import {
   TraceRequest,
 } from '../protocol/engine';
 import { HeadlightError, toResponseError } from '../protocol/errors';
-import { HeadScoresRequest } from '../protocol/heads';
+import { CombinedHeadsRequest, HeadScoresRequest } from '../protocol/heads';
 import {
   AttributionRequest,
   EmbeddingRequest,
@@ -135,6 +135,7 @@ export function serve(connection: MessageConnection): void {
   );
   answer(BranchRequest, (params, cancellation) => inTurn(cancellation, () => loaded().branch(params, cancellation)));
   answer(HeadOverviewRequest, (params, cancellation) => loaded().headOverview(params, cancellation));
+  answer(CombinedHeadsRequest, (params, cancellation) => loaded().combinedHeads(params, cancellation));
   // It may run the model.
   answer(HeadScoresRequest, (params, cancellation) =>
     inTurn(cancellation, () => loaded().headScores(params, cancellation)),

@@ -1,7 +1,7 @@
 import { RequestType } from 'vscode-jsonrpc';
-import type { OfTrace } from './engine';
+import type { HeadMatrixParams, OfTrace } from './engine';
 import type { NamedToken } from './stages';
-import type { HeadStatistics } from './trace';
+import type { HeadMatrix, HeadStatistics } from './trace';
 
 /** Questions about all heads of the model together. */
 
@@ -42,5 +42,21 @@ export interface HeadScores {
   readonly control: HeadScoreColumns;
   readonly randomText: RandomText;
 }
+
+/**
+ * Heads taken together: the mean or the largest weight of all heads of a layer, or of the model; or attention rollout
+ * (Abnar and Zuidema 2020) from before the first layer to after one: Ã_l = (½ · mean over heads of A_l + ½ · I) · Ã_{l−1}.
+ */
+export type HeadCombination = 'layer-mean' | 'layer-max' | 'model-mean' | 'model-max' | 'rollout';
+
+/** `head` is not looked at, and `layer` not where the whole model is taken together. */
+export interface CombinedHeadsParams extends HeadMatrixParams {
+  readonly combination: HeadCombination;
+  /** Merges tokens: the first token of each unit, ascending from 0; null takes token by token. */
+  readonly units: readonly number[] | null;
+}
+
+/** Grouped cells as in `HeadMatrix`; those of largest weights are the largest of their pairs. */
+export const CombinedHeadsRequest = new RequestType<CombinedHeadsParams, HeadMatrix, unknown>('trace/combinedHeads');
 
 export const HeadScoresRequest = new RequestType<OfTrace, HeadScores, unknown>('trace/headScores');

@@ -1,6 +1,7 @@
-import { NotificationType } from 'vscode-jsonrpc';
+import { NotificationType, RequestType } from 'vscode-jsonrpc';
 import type { BranchPath } from './continuation';
 import type { DeviceStatus } from './device';
+import type { OfTrace } from './engine';
 import type { FailureCode } from './errors';
 import type { ModelSummary } from './model';
 import type { SamplerSettings, Trace } from './trace';
@@ -42,6 +43,14 @@ export interface Passage {
   readonly edited: boolean;
 }
 
+/** A symbol of the document, as the editor's language support names it. */
+export interface PassageSymbol {
+  readonly name: string;
+  /** UTF-16 offsets into the passage's text, cut where the symbol reaches beyond it. */
+  readonly start: number;
+  readonly end: number;
+}
+
 export type PanelStatus =
   /** Nothing has been inspected yet. */
   | { readonly kind: 'empty' }
@@ -73,5 +82,8 @@ export const InsertNotification = new NotificationType<{ readonly text: string }
 export const CommandNotification = new NotificationType<{ readonly command: PanelCommand }>('panel/command');
 /** Panel → editor: put this text on the clipboard. */
 export const CopyNotification = new NotificationType<{ readonly text: string }>('panel/copy');
+
+/** Panel → editor: the symbols of the passage, parents before their children; none where no language support knows any. */
+export const SymbolsRequest = new RequestType<OfTrace, readonly PassageSymbol[], unknown>('panel/symbols');
 
 export type PanelCommand = 'inspectSelection' | 'restartEngine' | 'showLog' | 'chooseModel' | 'openSettings';

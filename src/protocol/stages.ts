@@ -15,6 +15,8 @@ export type AttentionStep = 'scores' | 'masked' | 'weights' | 'weighted';
 
 export interface HeadStepParams extends HeadMatrixParams {
   readonly step: AttentionStep;
+  /** Merges tokens: the first token of each unit, ascending from 0. Token by token where it is left out. */
+  readonly units?: readonly number[] | null;
 }
 
 /**

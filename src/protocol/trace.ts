@@ -96,9 +96,15 @@ export interface HeadMatrix {
   readonly head: number;
   readonly queries: TokenRange;
   readonly keys: TokenRange;
-  /** Query tokens a row and key tokens a column: 1 unless the window has more tokens than cells were asked for. */
+  /**
+   * Query tokens a row and key tokens a column: 1 unless the window has more tokens than cells were asked for; 0 where
+   * `rowStarts` and `columnStarts` say it.
+   */
   readonly queriesPerRow: number;
   readonly keysPerColumn: number;
+  /** Where tokens were merged to units: the first token of each row, and the end of the last. The same for the columns. */
+  readonly rowStarts?: Uint32Array;
+  readonly columnStarts?: Uint32Array;
   readonly rows: number;
   readonly columns: number;
   /** [rows, columns]; grouped cells as in `HeadOverview.side`. Cells above the diagonal are exactly 0. */

@@ -4,14 +4,10 @@ import type { MatrixWindow } from './token-window';
 /**
  * Where the cells of a matrix lie. All lengths are in CSS pixels; cells begin and end on device pixels.
  */
-export interface MatrixGeometry {
+export interface MatrixGeometry extends MatrixShape {
   /** Whether pairs above the diagonal have cells too. */
-  readonly full?: boolean;
+  readonly full: boolean;
   readonly window: MatrixWindow;
-  readonly rows: number;
-  readonly columns: number;
-  readonly queriesPerRow: number;
-  readonly keysPerColumn: number;
   /** Room for the labels, left of and above the cells. */
   readonly labels: number;
   /** Side of a cell, not always a whole number. */
@@ -55,12 +51,15 @@ export interface MatrixShape {
   readonly columns: number;
   readonly queriesPerRow: number;
   readonly keysPerColumn: number;
+  /** First token of each row, and the end of the last, where rows are not all of the same number. Columns likewise. */
+  readonly rowStarts?: Uint32Array;
+  readonly columnStarts?: Uint32Array;
 }
 
 /** Fits the cells of a matrix into the room there is. */
 export function matrixGeometry(shape: MatrixShape, room: MatrixRoom): MatrixGeometry {
   const { rows, columns } = shape;
-  const most = largestCell(Math.max(rows * shape.queriesPerRow, columns * shape.keysPerColumn));
+  const most = largestCell(Math.max(rows * (shape.queriesPerRow || 1), columns * (shape.keysPerColumn || 1)));
   const place = (labels: number) => Math.min((room.width - labels - 1) / columns, (room.height - labels - 1) / rows);
   const labels = place(LABELS_WIDE) >= 9 && room.width >= 400 ? LABELS_WIDE : LABELS_NARROW;
   const fitting = Math.min(most, place(labels));
@@ -68,13 +67,13 @@ export function matrixGeometry(shape: MatrixShape, room: MatrixRoom): MatrixGeom
   // Whole device pixels where that costs little room, so that all cells look the same.
   const whole = Math.floor(devicePixels);
   const cell = Math.max(1, whole >= devicePixels * 0.85 ? whole : devicePixels) / room.devicePixelRatio;
+  const { queries, keys, queriesPerRow, keysPerColumn, rowStarts, columnStarts } = shape;
   return {
     full: shape.full ?? false,
-    window: { queries: shape.queries, keys: shape.keys },
-    rows,
-    columns,
-    queriesPerRow: shape.queriesPerRow,
-    keysPerColumn: shape.keysPerColumn,
+    window: { queries, keys },
+    ...{ queries, keys, rows, columns, queriesPerRow, keysPerColumn },
+    ...(rowStarts === undefined ? {} : { rowStarts }),
+    ...(columnStarts === undefined ? {} : { columnStarts }),
     labels,
     cell,
     width: labels + Math.ceil(columns * cell) + 1,
@@ -84,42 +83,45 @@ export function matrixGeometry(shape: MatrixShape, room: MatrixRoom): MatrixGeom
 }
 
 /** The row that shows a query; null where it lies outside of the window. */
-export function rowOf(geometry: MatrixGeometry, query: number): number | null {
-  return place(geometry.window.queries, geometry.queriesPerRow, query);
+export function rowOf({ queries, queriesPerRow, rowStarts }: MatrixShape, query: number): number | null {
+  return place(queries, queriesPerRow, rowStarts, query);
 }
 
 /** The column that shows a key; null where it lies outside of the window. */
-export function columnOf(geometry: MatrixGeometry, key: number): number | null {
-  return place(geometry.window.keys, geometry.keysPerColumn, key);
+export function columnOf({ keys, keysPerColumn, columnStarts }: MatrixShape, key: number): number | null {
+  return place(keys, keysPerColumn, columnStarts, key);
 }
 
-function place(range: TokenRange, group: number, token: number): number | null {
-  return token < range.from || token >= range.to ? null : Math.floor((token - range.from) / group);
+function place(range: TokenRange, group: number, starts: Uint32Array | undefined, token: number): number | null {
+  if (token < range.from || token >= range.to) {
+    return null;
+  }
+  return starts === undefined
+    ? Math.floor((token - range.from) / group)
+    : starts.findLastIndex((start) => start <= token);
 }
 
 /** The tokens that a row stands for. */
-export function queriesOf(geometry: MatrixGeometry, row: number): TokenRange {
-  return group(geometry.window.queries, geometry.queriesPerRow, row);
+export function queriesOf({ queries, queriesPerRow, rowStarts }: MatrixShape, row: number): TokenRange {
+  return tokensOf(queries, queriesPerRow, rowStarts, row);
 }
 
 /** The tokens that a column stands for. */
-export function keysOf(geometry: MatrixGeometry, column: number): TokenRange {
-  return group(geometry.window.keys, geometry.keysPerColumn, column);
+export function keysOf({ keys, keysPerColumn, columnStarts }: MatrixShape, column: number): TokenRange {
+  return tokensOf(keys, keysPerColumn, columnStarts, column);
 }
 
-function group(range: TokenRange, size: number, at: number): TokenRange {
+function tokensOf(range: TokenRange, size: number, starts: Uint32Array | undefined, at: number): TokenRange {
+  if (starts !== undefined) {
+    return { from: starts[at], to: starts[at + 1] };
+  }
   const from = range.from + at * size;
   return { from, to: Math.min(range.to, from + size) };
 }
 
 /** Whether no query of the cell can see any of its keys; never where those pairs are shown too. */
-export function isAboveDiagonal(geometry: MatrixShape | MatrixGeometry, row: number, column: number): boolean {
-  if (geometry.full) {
-    return false;
-  }
-  const { queries, keys } = 'window' in geometry ? geometry.window : geometry;
-  const lastQuery = Math.min(queries.to, queries.from + (row + 1) * geometry.queriesPerRow) - 1;
-  return keys.from + column * geometry.keysPerColumn > lastQuery;
+export function isAboveDiagonal(shape: MatrixShape, row: number, column: number): boolean {
+  return !shape.full && keysOf(shape, column).from >= queriesOf(shape, row).to;
 }
 
 /** The cell under a point of the canvas; null in the labels, outside, and above the diagonal. */

@@ -1,3 +1,4 @@
+import type { HeadCombination } from '../../src/protocol/heads';
 import type { AttentionStep, HeadStepMatrix } from '../../src/protocol/stages';
 import type { HeadMatrix } from '../../src/protocol/trace';
 import type { ColourMapName } from './colour-map';
@@ -44,6 +45,36 @@ export const WEIGHT_SCALE: StepScale = {
   format: formatWeight,
   full: false,
 };
+
+/** What the matrix of combined heads says, in one sentence. */
+const COMBINED: Readonly<Record<HeadCombination, { readonly name: string; readonly sentence: string }>> = {
+  'layer-mean': {
+    name: 'mean weight',
+    sentence: 'The mean of the weights of all heads of this layer; each row sums to 1.',
+  },
+  'layer-max': {
+    name: 'largest weight',
+    sentence: 'The largest weight that any head of this layer gives the pair; rows do not sum to 1.',
+  },
+  'model-mean': {
+    name: 'mean weight',
+    sentence: 'The mean of the weights of all heads of all layers; each row sums to 1.',
+  },
+  'model-max': {
+    name: 'largest weight',
+    sentence: 'The largest weight that any head of any layer gives the pair; rows do not sum to 1.',
+  },
+  rollout: {
+    name: 'attention rollout',
+    sentence:
+      'Rollout (Abnar & Zuidema 2020) up to this layer: Ã = (½ · mean of the heads + ½ · I) · Ã of the layer below. It follows weights only, without values and feed-forward.',
+  },
+};
+
+/** Weights of heads taken together: 0–1. */
+export function combinedScale(combination: HeadCombination): StepScale {
+  return { ...WEIGHT_SCALE, ...COMBINED[combination] };
+}
 
 /** The scale of a step; the end of its colours is a round number that nothing in the head exceeds. */
 export function stepScale(matrix: HeadMatrix | HeadStepMatrix): StepScale {

@@ -1,10 +1,10 @@
 import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
+import type { TokenRange } from '../../src/protocol/trace';
 import { usePalette, usePanel, useSelected } from '../panel-context';
 import { type AttentionLine, linesOf } from '../render/attention-lines';
-import type { MatrixRoom } from '../render/matrix-geometry';
+import { columnOf, keysOf, type MatrixRoom, queriesOf, rowOf } from '../render/matrix-geometry';
 import { formatWeight } from '../render/number-format';
 import type { Palette } from '../render/theme';
-import { contains } from '../render/token-window';
 import { shortLabel } from '../render/visible-text';
 import { fitCanvas } from './canvas';
 import { HEAD_KEYS, stepHeadByKey } from './head-keys';
@@ -91,9 +91,9 @@ export function AttentionLines({ shown, room }: { shown: ShownMatrix; room: Matr
       return;
     }
     const strongest = lines.findLast((line) => line.row === row);
-    const query = matrix.queries.from + row * matrix.queriesPerRow;
+    const { from: query, to: end } = queriesOf(matrix, row);
     const column = strongest?.column ?? Math.min(matrix.columns - 1, row);
-    const key = Math.min(query + matrix.queriesPerRow - 1, matrix.keys.from + column * matrix.keysPerColumn);
+    const key = Math.min(end - 1, keysOf(matrix, column).from);
     const { cursor } = store.state;
     if (cursor?.query !== query || cursor.key !== key) {
       store.update({ cursor: { query, key } });
@@ -144,9 +144,7 @@ function linesGeometry({ matrix }: ShownMatrix, room: MatrixRoom): LinesGeometry
 }
 
 function rowInFocus({ matrix }: ShownMatrix, query: number | null): number | null {
-  return query === null || !contains(matrix.queries, query)
-    ? null
-    : Math.floor((query - matrix.queries.from) / matrix.queriesPerRow);
+  return query === null ? null : rowOf(matrix, query);
 }
 
 function traceLine(context: CanvasRenderingContext2D, geometry: LinesGeometry, { row, column }: AttentionLine): void {
@@ -162,11 +160,12 @@ function traceLine(context: CanvasRenderingContext2D, geometry: LinesGeometry, {
 function drawLabels(
   context: CanvasRenderingContext2D,
   geometry: LinesGeometry,
-  { matrix, labels }: ShownMatrix,
+  shown: ShownMatrix,
   focusedRow: number | null,
   focused: readonly AttentionLine[],
   palette: Palette,
 ): void {
+  const { matrix } = shown;
   context.textBaseline = 'middle';
   context.fillStyle = palette.muted;
   context.font = `11px ${palette.uiFont}`;
@@ -178,21 +177,20 @@ function drawLabels(
   const side = (
     count: number,
     pitch: number,
-    first: number,
-    group: number,
+    rangeOf: (at: number) => TokenRange,
     isOn: (at: number) => boolean,
     put: (text: string, y: number) => void,
   ) => {
-    const every = Math.max(1, Math.ceil((group > 1 ? 16 : 9) / pitch));
+    const grouped = count > 0 && shown.unitLabels === null && rangeOf(0).to - rangeOf(0).from > 1;
+    const every = Math.max(1, Math.ceil((grouped ? 16 : 9) / pitch));
     const marked = Array.from({ length: count }, (_, at) => at).filter(isOn);
     for (let at = 0; at < count; at++) {
       const on = isOn(at);
       const crowded = every > 1 && !on && marked.some((other) => Math.abs(other - at) < every);
       if (on || (at % every === 0 && !crowded)) {
-        const token = first + at * group;
         context.fillStyle = on ? palette.strong : palette.muted;
         context.font = `${on ? 700 : 400} 9px ${palette.monoFont}`;
-        put(axisLabel(token, group, on, labels), HEADINGS + (at + 0.5) * pitch);
+        put(axisLabel(shown, rangeOf(at), on), HEADINGS + (at + 0.5) * pitch);
       }
     }
   };
@@ -200,8 +198,7 @@ function drawLabels(
   side(
     matrix.rows,
     geometry.row,
-    matrix.queries.from,
-    matrix.queriesPerRow,
+    (at) => queriesOf(matrix, at),
     (at) => at === focusedRow,
     (text, y) => context.fillText(text, MARGIN - 6, y),
   );
@@ -209,8 +206,7 @@ function drawLabels(
   side(
     matrix.columns,
     geometry.column,
-    matrix.keys.from,
-    matrix.keysPerColumn,
+    (at) => keysOf(matrix, at),
     (at) => strong.has(at),
     (text, y) => context.fillText(text, geometry.width - MARGIN + 6, y),
   );
@@ -223,10 +219,9 @@ function LineValue({ shown, geometry }: { shown: ShownMatrix; geometry: LinesGeo
   if (cursor === null || value === null) {
     return null;
   }
-  const { matrix, labels } = shown;
-  const column = Math.floor((cursor.key - matrix.keys.from) / matrix.keysPerColumn);
-  const first = matrix.keys.from + column * matrix.keysPerColumn;
-  const characters = [...axisLabel(first, matrix.keysPerColumn, true, labels)].length;
+  const { matrix } = shown;
+  const column = columnOf(matrix, cursor.key) ?? 0;
+  const characters = [...axisLabel(shown, keysOf(matrix, column), true)].length;
   const besideLabel = 12 + characters * 5.5;
   const place =
     besideLabel + VALUE_WIDTH <= MARGIN
@@ -245,10 +240,11 @@ function LineValue({ shown, geometry }: { shown: ShownMatrix; geometry: LinesGeo
   );
 }
 
-/** A group of tokens goes by its first number, in full where it is marked. */
-function axisLabel(token: number, group: number, marked: boolean, labels: readonly string[]): string {
-  if (group === 1) {
-    return shortLabel(labels[token] ?? '', LABEL_CHARACTERS);
+/** A unit goes by its text, a group of tokens by its first number, in full where it is marked. */
+function axisLabel({ labels, unitLabels }: ShownMatrix, { from, to }: TokenRange, marked: boolean): string {
+  const label = unitLabels?.get(from) ?? (to - from === 1 ? (labels[from] ?? '') : undefined);
+  if (label !== undefined) {
+    return shortLabel(label, LABEL_CHARACTERS);
   }
-  return marked ? `#${token}–${token + group - 1}` : `#${token}`;
+  return marked ? `#${from}–${to - 1}` : `#${from}`;
 }

@@ -51,7 +51,7 @@ export function AttentionMatrix({ shown, geometry, devicePixelRatio }: Attention
   const frame = useRef<HTMLDivElement>(null);
   const [drag, setDrag] = useState<Drag | null>(null);
   const hideSink = useSelected((state) => state.view.hideSink);
-  const { matrix, trace, labels, scale } = shown;
+  const { matrix, trace, labels, unitLabels, scale } = shown;
   // Scores have no sink to hide.
   const sinkHidden = hideSink && scale.colours === 'weight' && matrix.keys.from === 0;
 
@@ -79,7 +79,7 @@ export function AttentionMatrix({ shown, geometry, devicePixelRatio }: Attention
   useLayoutEffect(() => {
     const redraw = () => {
       const context = fitCanvas(overlay.current!, geometry.width, geometry.height);
-      drawOverlay(context, geometry, labels, store.state, palette, sinkHidden, drag);
+      drawOverlay(context, geometry, { labels, unitLabels }, store.state, palette, sinkHidden, drag);
     };
     redraw();
     let { cursor, hovered } = store.state;
@@ -89,7 +89,7 @@ export function AttentionMatrix({ shown, geometry, devicePixelRatio }: Attention
         redraw();
       }
     });
-  }, [store, geometry, labels, palette, sinkHidden, drag]);
+  }, [store, geometry, labels, unitLabels, palette, sinkHidden, drag]);
 
   useEffect(() => {
     // Preact adds wheel listeners as passive ones, which cannot keep the editor from zooming.
@@ -146,6 +146,7 @@ export function AttentionMatrix({ shown, geometry, devicePixelRatio }: Attention
       role="application"
       aria-roledescription="heat map"
       aria-label={`Attention matrix of layer ${matrix.layer}, head ${matrix.head}: ${scale.name}`}
+      data-rows={matrix.rows}
       aria-description={`Arrows move the crosshair, Enter pins its row. ${HEAD_KEYS}.`}
       data-layer={matrix.layer}
       data-head={matrix.head}
@@ -232,10 +233,13 @@ function tokenAt(geometry: MatrixGeometry, point: Point) {
   return { query: queriesOf(geometry, row).from, key: keysOf(geometry, column).from };
 }
 
+/** What names the rows and columns: the tokens, or the units they are merged to. */
+type AxisNames = Pick<ShownMatrix, 'labels' | 'unitLabels'>;
+
 function drawOverlay(
   context: CanvasRenderingContext2D,
   geometry: MatrixGeometry,
-  labels: readonly string[],
+  names: AxisNames,
   state: PanelState,
   palette: Palette,
   sinkHidden: boolean,
@@ -248,7 +252,7 @@ function drawOverlay(
   const row = query === null ? null : rowOf(geometry, query);
   const column = state.hovered !== null || state.cursor === null ? null : columnOf(geometry, state.cursor.key);
 
-  drawLabels(context, geometry, labels, row, column, palette);
+  drawLabels(context, geometry, names, row, column, palette);
 
   context.strokeStyle = palette.line;
   context.lineWidth = 1;
@@ -329,7 +333,7 @@ function lastColumn(geometry: MatrixGeometry, row: number): number {
 function drawLabels(
   context: CanvasRenderingContext2D,
   geometry: MatrixGeometry,
-  labels: readonly string[],
+  { labels, unitLabels }: AxisNames,
   markedRow: number | null,
   markedColumn: number | null,
   palette: Palette,
@@ -338,19 +342,21 @@ function drawLabels(
   const size = cell >= 9 ? 9 : cell >= 8 ? 8 : 8.5;
   context.textBaseline = 'middle';
   const characters = Math.floor((margin - 8) / (size * CHARACTER_WIDTH));
-  const label = (range: TokenRange, on: boolean): string =>
-    range.to - range.from === 1
-      ? shortLabel(labels[range.from] ?? '', characters)
-      : on
-        ? `#${range.from}–${range.to - 1}`
-        : `#${range.from}`;
+  const label = (range: TokenRange, on: boolean): string => {
+    const name = unitLabels?.get(range.from) ?? (range.to - range.from === 1 ? (labels[range.from] ?? '') : undefined);
+    if (name !== undefined) {
+      return shortLabel(name, characters);
+    }
+    return on ? `#${range.from}–${range.to - 1}` : `#${range.from}`;
+  };
   const axis = (
     count: number,
     marked: number | null,
     rangeOf: (at: number) => TokenRange,
     draw: (text: string, at: number) => void,
   ) => {
-    const every = rangeOf(0).to - rangeOf(0).from > 1 ? geometry.labelEvery * 2 : geometry.labelEvery;
+    const numbered = unitLabels === null && rangeOf(0).to - rangeOf(0).from > 1;
+    const every = numbered ? geometry.labelEvery * 2 : geometry.labelEvery;
     for (let at = 0; at < count; at++) {
       const on = at === marked;
       // The marked label needs its room; those that would touch it give way.

@@ -3,9 +3,11 @@ import type { Trace } from '../../src/protocol/trace';
 import { usePanel, useSelected } from '../panel-context';
 import { attentionLayout } from '../render/attention-layout';
 import { hasEmptyTriangle, matrixGeometry, usefulResolution } from '../render/matrix-geometry';
-import type { Display } from '../state';
+import type { UnitKind } from '../render/token-units';
+import type { Display, HeadsShown } from '../state';
 import { Checkbox } from '../ui/checkbox';
 import { Segmented } from '../ui/segmented';
+import { Select } from '../ui/select';
 import { AttentionLines } from './attention-lines';
 import { AttentionMatrix } from './attention-matrix';
 import { useViewport } from './canvas';
@@ -24,6 +26,8 @@ export function Attention({ trace, panelWidth }: { trace: Trace; panelWidth: num
   const { store } = usePanel();
   const display = useSelected((state) => state.view.display);
   const hideSink = useSelected((state) => state.view.hideSink);
+  const heads = useSelected((state) => state.view.heads);
+  const units = useSelected((state) => state.view.units);
   const { attention } = trace;
 
   if (!attention.available) {
@@ -54,13 +58,28 @@ export function Attention({ trace, panelWidth }: { trace: Trace; panelWidth: num
       title="Attention"
       tools={
         <>
-          {display === 'matrix' && <Stepper />}
+          {display === 'matrix' && heads === 'one' && <Stepper />}
           <Checkbox
             label="hide first-token sink"
             title="Leaves out the first token as a key; the other weights stay as they are"
             checked={hideSink}
             onChange={(next) => store.updateView({ hideSink: next })}
           />
+          <span class="versus">
+            <Select
+              label="Heads"
+              options={HEADS}
+              value={heads}
+              onChange={(next) => store.updateView({ heads: next })}
+            />
+            by
+            <Select
+              label="Merge tokens to"
+              options={UNITS}
+              value={units}
+              onChange={(next) => store.updateView({ units: next })}
+            />
+          </span>
           <Segmented
             label="Show attention as"
             options={displays}
@@ -75,6 +94,22 @@ export function Attention({ trace, panelWidth }: { trace: Trace; panelWidth: num
   );
 }
 
+const HEADS: readonly { value: HeadsShown; label: string }[] = [
+  { value: 'one', label: 'one head' },
+  { value: 'layer-mean', label: 'mean of the layer' },
+  { value: 'layer-max', label: 'largest of the layer' },
+  { value: 'model-mean', label: 'mean of all heads' },
+  { value: 'model-max', label: 'largest of all heads' },
+  { value: 'rollout', label: 'rollout to the layer' },
+];
+
+const UNITS: readonly { value: UnitKind; label: string }[] = [
+  { value: 'token', label: 'token' },
+  { value: 'word', label: 'word' },
+  { value: 'line', label: 'line' },
+  { value: 'symbol', label: 'symbol' },
+];
+
 interface AttentionBodyProps {
   readonly trace: Trace;
   readonly layers: number;
@@ -88,8 +123,7 @@ function AttentionBody({ trace, layers, heads, panelWidth }: AttentionBodyProps)
   const display = useSelected((state) => state.view.display);
   const ofHeads = useSelected((state) => state.failures.overview ?? state.failures.matrix ?? state.failures.rows);
   const weights = useShownMatrix(trace);
-  const { shown: stepped, failure: ofStep } = useShownStep(weights);
-  const shown = display === 'matrix' ? stepped : weights;
+  const { shown, failure: ofStep, withoutSymbols } = useShownStep(weights, trace, display);
   const failure = ofHeads ?? ofStep ?? undefined;
   const tokens = trace.tokens.length;
   const layout = attentionLayout(panelWidth, viewport.height, heads, layers, tokens);
@@ -129,6 +163,7 @@ function AttentionBody({ trace, layers, heads, panelWidth }: AttentionBodyProps)
         </div>
         {shown !== null && geometry !== null && (
           <WeightLegend
+            withoutSymbols={withoutSymbols}
             shown={shown}
             display={display}
             spellsCell={display === 'matrix' && !hasEmptyTriangle(geometry)}

@@ -1,24 +1,33 @@
-import type { HeadMatrix } from '../../src/protocol/trace';
-import { contains } from '../render/token-window';
+import type { HeadMatrix, TokenRange } from '../../src/protocol/trace';
+import { columnOf, keysOf, queriesOf, rowOf } from '../render/matrix-geometry';
+import { shortLabel } from '../render/visible-text';
 import type { Cell, PanelStore } from '../state';
 import type { ShownMatrix } from './shown-matrix';
 
+/** Characters of a unit's text. */
+const LONGEST_NAME = 24;
+
 /** The number at a cell; null where the matrix does not show it. */
 export function cellValue(matrix: HeadMatrix, { query, key }: Cell): number | null {
-  if (!contains(matrix.queries, query) || !contains(matrix.keys, key)) {
-    return null;
-  }
-  const row = Math.floor((query - matrix.queries.from) / matrix.queriesPerRow);
-  const column = Math.floor((key - matrix.keys.from) / matrix.keysPerColumn);
-  return matrix.weights[row * matrix.columns + column];
+  const row = rowOf(matrix, query);
+  const column = columnOf(matrix, key);
+  return row === null || column === null ? null : matrix.weights[row * matrix.columns + column];
 }
 
 /** "#35 ·step → #18 ·at", or the tokens that a grouped cell stands for. */
-export function pairName({ matrix, labels }: ShownMatrix, { query, key }: Cell): string {
-  const name = (token: number, group: number, end: number) =>
-    group === 1 ? `#${token} ${labels[token]}` : `#${token}–${Math.min(end, token + group) - 1}`;
-  const from = name(query, matrix.queriesPerRow, matrix.queries.to);
-  return `${from} → ${name(key, matrix.keysPerColumn, matrix.keys.to)}`;
+export function pairName(shown: ShownMatrix, { query, key }: Cell): string {
+  const { matrix } = shown;
+  const row = rowOf(matrix, query);
+  const column = columnOf(matrix, key);
+  const from = row === null ? { from: query, to: query + 1 } : queriesOf(matrix, row);
+  const to = column === null ? { from: key, to: key + 1 } : keysOf(matrix, column);
+  return `${cellName(shown, from)} → ${cellName(shown, to)}`;
+}
+
+function cellName({ labels, unitLabels }: ShownMatrix, { from, to }: TokenRange): string {
+  const numbers = to - from === 1 ? `#${from}` : `#${from}–${to - 1}`;
+  const label = unitLabels?.get(from) ?? (to - from === 1 ? labels[from] : undefined);
+  return label === undefined ? numbers : `${numbers} ${shortLabel(label, LONGEST_NAME)}`;
 }
 
 /** Moves the crosshair over the matrix and says where it stands. */
@@ -29,13 +38,20 @@ export function moveByKey(store: PanelStore, shown: ShownMatrix, event: Keyboard
   const { matrix, trace } = shown;
   const last = trace.tokens.length - 1;
   const from = store.state.cursor ?? { query: matrix.queries.to - 1, key: matrix.keys.from };
-  const rows = matrix.queriesPerRow;
-  const columns = matrix.keysPerColumn;
+  const row = rowOf(matrix, from.query);
+  const column = columnOf(matrix, from.key);
+  const { from: firstQuery, to: endQuery } =
+    row === null ? { from: from.query, to: from.query + 1 } : queriesOf(matrix, row);
+  const { from: firstKey, to: endKey } =
+    column === null ? { from: from.key, to: from.key + 1 } : keysOf(matrix, column);
+  // Back to where the cell before begins; beyond the window there are single tokens.
+  const before = (first: number, cell: number | null, rangeOf: (at: number) => TokenRange) =>
+    cell === null || cell === 0 ? first - 1 : rangeOf(cell - 1).from;
   const destinations: Record<string, Cell> = {
-    ArrowLeft: { query: from.query, key: from.key - columns },
-    ArrowRight: { query: from.query, key: from.key + columns },
-    ArrowUp: { query: from.query - rows, key: from.key },
-    ArrowDown: { query: from.query + rows, key: from.key },
+    ArrowLeft: { query: from.query, key: before(firstKey, column, (at) => keysOf(matrix, at)) },
+    ArrowRight: { query: from.query, key: endKey },
+    ArrowUp: { query: before(firstQuery, row, (at) => queriesOf(matrix, at)), key: from.key },
+    ArrowDown: { query: endQuery, key: from.key },
     Home: { query: from.query, key: 0 },
     End: { query: from.query, key: from.query },
     Enter: from,

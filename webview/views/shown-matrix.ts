@@ -12,6 +12,8 @@ export interface ShownMatrix {
   readonly matrix: HeadMatrix;
   /** What names each token on the axes. */
   readonly labels: readonly string[];
+  /** What names the units that tokens are merged to, by their first token; null where they are not. */
+  readonly unitLabels: ReadonlyMap<number, string> | null;
   /** True while another head, window or passage is on its way. */
   readonly stale: boolean;
   /** What the matrix's numbers are. */
@@ -28,5 +30,11 @@ export function useShownMatrix(trace: Trace): ShownMatrix | null {
   const labels = useMemo(() => (shown?.trace.tokens ?? []).map(tokenLabel), [shown?.trace]);
   return shown === null
     ? null
-    : { ...shown, labels, scale: WEIGHT_SCALE, stale: current === null || !sameHead(shown.matrix, head) };
+    : {
+        ...shown,
+        labels,
+        unitLabels: null,
+        scale: WEIGHT_SCALE,
+        stale: current === null || !sameHead(shown.matrix, head),
+      };
 }

@@ -18,10 +18,12 @@ interface WeightLegendProps {
   readonly display: Display;
   /** Whether the value under the crosshair is written here, since the matrix has no room for it. */
   readonly spellsCell: boolean;
+  /** Whether tokens were to be merged to symbols and the document has none. */
+  readonly withoutSymbols: boolean;
 }
 
 /** What the colours or lines mean, which part of the matrix is shown, and what a cell is where it is not one pair. */
-export function WeightLegend({ shown, display, spellsCell }: WeightLegendProps) {
+export function WeightLegend({ shown, display, spellsCell, withoutSymbols }: WeightLegendProps) {
   const { scale } = shown;
   return (
     <div class="weight-legend">
@@ -32,6 +34,9 @@ export function WeightLegend({ shown, display, spellsCell }: WeightLegendProps) 
       <Ramp display={display} scale={scale} />
       {spellsCell && <CellLine shown={shown} />}
       <p class="legend-note step-sentence">{scale.sentence}</p>
+      {withoutSymbols && (
+        <p class="legend-note">The editor knows no symbols in this passage: its tokens are shown one by one.</p>
+      )}
       <WindowLine shown={shown} display={display} />
     </div>
   );
@@ -100,6 +105,9 @@ function WindowLine({ shown, display }: { shown: ShownMatrix; display: Display }
     store.showWindow(zoomWindow(window, factor, around, tokens));
   };
   const notes = [
+    shown.unitLabels !== null
+      ? `tokens are merged: ${scale.colours === 'score' ? 'mean over the pairs of two units' : 'summed over the keys of a unit, mean over its queries'}`
+      : null,
     matrix.queriesPerRow > 1 || matrix.keysPerColumn > 1
       ? `a cell is ${matrix.queriesPerRow} × ${matrix.keysPerColumn} tokens: ${
           scale.colours === 'score' ? 'mean over its pairs' : 'summed over keys, mean over queries'

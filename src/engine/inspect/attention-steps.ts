@@ -7,9 +7,8 @@ import type {
   WorkedRow,
   WorkedRowParams,
 } from '../../protocol/stages';
-import type { TokenRange } from '../../protocol/trace';
 import type { Anatomy, HeadScores, KeptPass, LayerTensors } from '../runtime/anatomy';
-import { type Grouping, group, poolWeights } from './pool';
+import { type Grouping, poolWeights, windowCells } from './pool';
 
 /** A head's own part of its layer, row by token. */
 interface HeadVectors {
@@ -32,26 +31,18 @@ export async function headStep(
   anatomy: Anatomy,
   pass: KeptPass,
   weights: Float32Array,
-  { layer, head, queries, keys, resolution, step }: HeadStepParams,
+  { layer, head, queries, keys, resolution, step, units = null }: HeadStepParams,
 ): Promise<HeadStepMatrix> {
   const length = pass.ids.length;
-  const rows = group(queries.to - queries.from, resolution);
-  const columns = group(keys.to - keys.from, resolution);
+  const { rows, columns, shape } = windowCells(queries, keys, resolution, units);
   const cells = await stepCells(anatomy, pass, weights, layer, head, step);
   const isScore = step === 'scores' || step === 'masked';
   return {
     layer,
     head,
     step,
-    queries,
-    keys,
-    queriesPerRow: rows.tokensPerCell,
-    keysPerColumn: columns.tokensPerCell,
-    rows: rows.cells,
-    columns: columns.cells,
-    weights: isScore
-      ? poolScores(cells, length, queries, rows, keys, columns)
-      : poolWeights(cells, length, queries, rows, keys, columns),
+    ...shape,
+    weights: isScore ? poolScores(cells, length, rows, columns) : poolWeights(cells, length, rows, columns),
     extent: cells.reduce((largest, cell) => (Number.isNaN(cell) ? largest : Math.max(largest, Math.abs(cell))), 0),
   };
 }
@@ -88,28 +79,25 @@ async function stepCells(
  * A window of scores at the resolution of a screen: a cell is the mean over its pairs that are not taken out, and NaN
  * where all are.
  */
-function poolScores(
-  scores: Float32Array,
-  length: number,
-  queries: TokenRange,
-  rows: Grouping,
-  keys: TokenRange,
-  columns: Grouping,
-): Float32Array {
-  const sums = new Float64Array(rows.cells * columns.cells);
-  const counts = new Uint32Array(sums.length);
-  for (let query = queries.from; query < queries.to; query++) {
-    const row = Math.floor((query - queries.from) / rows.tokensPerCell) * columns.cells;
-    for (let key = keys.from; key < keys.to; key++) {
-      const score = scores[query * length + key];
-      if (!Number.isNaN(score)) {
-        const cell = row + Math.floor((key - keys.from) / columns.tokensPerCell);
-        sums[cell] += score;
-        counts[cell]++;
+function poolScores(scores: Float32Array, length: number, rows: Grouping, columns: Grouping): Float32Array {
+  const pooled = new Float32Array(rows.cells * columns.cells);
+  for (let row = 0; row < rows.cells; row++) {
+    for (let column = 0; column < columns.cells; column++) {
+      let sum = 0;
+      let count = 0;
+      for (let query = rows.starts[row]; query < rows.starts[row + 1]; query++) {
+        for (let key = columns.starts[column]; key < columns.starts[column + 1]; key++) {
+          const score = scores[query * length + key];
+          if (!Number.isNaN(score)) {
+            sum += score;
+            count++;
+          }
+        }
       }
+      pooled[row * columns.cells + column] = count === 0 ? Number.NaN : sum / count;
     }
   }
-  return Float32Array.from(sums, (sum, cell) => (counts[cell] === 0 ? Number.NaN : sum / counts[cell]));
+  return pooled;
 }
 
 /** How one query reads from the keys that matter to it. */

@@ -8,7 +8,7 @@ import type {
   OfTrace,
 } from '../../protocol/engine';
 import { HeadlightError } from '../../protocol/errors';
-import type { HeadScores } from '../../protocol/heads';
+import type { CombinedHeadsParams, HeadScores } from '../../protocol/heads';
 import type { LoadedModel, ModelReport } from '../../protocol/model';
 import type {
   Candidate,
@@ -17,6 +17,7 @@ import type {
   HeadOverview,
   HeadStatistics,
   HeadStatisticsColumns,
+  TokenRange,
   TokenReading,
   Trace,
 } from '../../protocol/trace';
@@ -29,10 +30,11 @@ import { PrefixTree } from '../suggest/prefix-tree';
 import { RememberingModel, type Turn } from '../suggest/remembering-model';
 import { Suggester } from '../suggest/suggester';
 import { type Cancellation, pauseUnlessCancelled } from './cancellation';
+import { CombinedAttention } from './combined-attention';
 import { type RandomTextScores, scoreOnRandomText } from './head-scores';
 import { earlierOccurrences, headStatistics } from './head-statistics';
 import { branchPassage, passageOfIds, type TokenizedPassage, tokenizePassage } from './passage';
-import { group, poolWeights } from './pool';
+import { group, poolLargest, poolWeights, windowCells } from './pool';
 import { scoreTokens } from './score';
 import { type StagedTrace, Stages } from './stages';
 
@@ -72,6 +74,7 @@ interface KeptTrace extends StagedTrace {
   /** By `layer,head`, newest last. */
   readonly heads: Map<string, Promise<Float32Array>>;
   overview: { readonly resolution: number; readonly overview: HeadOverview } | null;
+  combined: CombinedAttention | null;
 }
 
 /** A model that passages are run through, and the traces of the newest of them. */
@@ -158,8 +161,7 @@ export class Inspector {
     }
     const attention = this.attentionOf(kept);
     const { layers, heads, length } = attention;
-    const all = { from: 0, to: length };
-    const side = group(length, resolution);
+    const side = group({ from: 0, to: length }, resolution);
     const cells = side.cells * side.cells;
     const thumbnails = new Uint8Array(layers * heads * cells);
     const statistics = emptyColumns(layers * heads);
@@ -168,7 +170,7 @@ export class Inspector {
       await pauseUnlessCancelled(cancellation);
       let index = layer * heads;
       for await (const matrix of attention.eachHead(layer)) {
-        const pooled = poolWeights(matrix, length, all, side, all, side);
+        const pooled = poolWeights(matrix, length, side, side);
         thumbnails.set(
           pooled.map((weight) => Math.round(255 * Math.sqrt(Math.min(1, weight)))),
           index * cells,
@@ -207,27 +209,24 @@ export class Inspector {
     const attention = this.attentionOf(kept);
     within('layer', layer, attention.layers);
     within('head', head, attention.heads);
-    for (const range of [queries, keys]) {
-      within('token', range.from, attention.length);
-      within('token', range.to - 1, attention.length);
-      if (range.to <= range.from) {
-        throw new HeadlightError('argument-invalid', 'The window of the attention matrix has no tokens in it.');
-      }
-    }
+    checkWindow(params, attention.length);
     const weights = await this.headWeights(kept, attention, layer, head);
-    const rows = group(queries.to - queries.from, resolution);
-    const columns = group(keys.to - keys.from, resolution);
-    return {
-      layer,
-      head,
-      queries,
-      keys,
-      queriesPerRow: rows.tokensPerCell,
-      keysPerColumn: columns.tokensPerCell,
-      rows: rows.cells,
-      columns: columns.cells,
-      weights: poolWeights(weights, attention.length, queries, rows, keys, columns),
-    };
+    const { rows, columns, shape } = windowCells(queries, keys, resolution);
+    return { layer, head, ...shape, weights: poolWeights(weights, attention.length, rows, columns) };
+  }
+
+  /** Heads taken together, over a window of the passage. */
+  async combinedHeads(params: CombinedHeadsParams, cancellation?: Cancellation): Promise<HeadMatrix> {
+    const { traceId, layer, head, queries, keys, resolution, combination, units } = params;
+    const kept = this.find(traceId);
+    const attention = this.attentionOf(kept);
+    within('layer', layer, attention.layers);
+    checkWindow(params, attention.length);
+    kept.combined ??= new CombinedAttention(attention);
+    const weights = await kept.combined.matrix(combination, layer, cancellation);
+    const { rows, columns, shape } = windowCells(queries, keys, resolution, units);
+    const pool = combination.endsWith('max') ? poolLargest : poolWeights;
+    return { layer, head, ...shape, weights: pool(weights, attention.length, rows, columns) };
   }
 
   /** What may follow the passage, under a sampler's settings. The model is not run again. */
@@ -335,6 +334,7 @@ export class Inspector {
       attention,
       heads: new Map(),
       overview: null,
+      combined: null,
       weights: (layer, head) => this.headWeights(kept, this.attentionOf(kept), layer, head),
     };
     this.keep(kept, passage);
@@ -429,6 +429,17 @@ function known<T>(kept: T | undefined): T {
 function dropOldest<K>(map: Map<K, unknown>, keep: number): void {
   for (const key of [...map.keys()].slice(0, Math.max(0, map.size - keep))) {
     map.delete(key);
+  }
+}
+
+/** @throws HeadlightError `argument-invalid` for a window that is not in a passage of that length, or is empty */
+function checkWindow({ queries, keys }: { queries: TokenRange; keys: TokenRange }, length: number): void {
+  for (const range of [queries, keys]) {
+    within('token', range.from, length);
+    within('token', range.to - 1, length);
+    if (range.to <= range.from) {
+      throw new HeadlightError('argument-invalid', 'The window of the attention matrix has no tokens in it.');
+    }
   }
 }
 
