@@ -125,6 +125,70 @@ describe('the heads in the panel', () => {
     assert.deepEqual(inGrid.sort(), inTable.filter((kind) => kind !== '').sort());
   });
 
+  it('takes heads together', async () => {
+    const { frame } = await panel();
+    await open('Attention');
+    const whole = { from: 0, to: trace.tokens.length };
+    const matrix = frame.locator('.matrix');
+    const layer = Number(await matrix.getAttribute('data-layer'));
+    const query = trace.tokens.length - 1;
+    for (const [name, combination] of [
+      ['mean of the layer', 'layer-mean'],
+      ['largest of all heads', 'model-max'],
+      ['rollout to the layer', 'rollout'],
+    ] as const) {
+      await frame.getByLabel('Heads shown', { exact: true }).selectOption({ label: name });
+      const { weights } = await inspector.combinedHeads({
+        ...{ traceId: trace.id, layer, head: 0, queries: whole, keys: whole },
+        ...{ resolution: trace.tokens.length, combination, units: null },
+      });
+      const expected = weights[query * trace.tokens.length + 5];
+      await frame.locator('.attention-large:not(.is-stale)').waitFor();
+      await matrix.focus();
+      await moveTo(query, 5);
+      const shown = Number(await frame.locator('.callout').getAttribute('data-weight'));
+      assert.ok(Math.abs(shown - expected) < TOLERANCE, `${name}: ${shown} is not ${expected}`);
+      await workbench.screenshot(combination);
+    }
+    await frame.getByLabel('Heads shown', { exact: true }).selectOption({ label: 'one head' });
+  });
+
+  it("merges tokens to words, lines and the editor's own symbols", async () => {
+    const { frame } = await panel();
+    const units = frame.getByLabel('Merge tokens to', { exact: true });
+    const rows = async () => Number(await frame.locator('.matrix').getAttribute('data-rows'));
+    await units.focus();
+    const counts: number[] = [];
+    for (const unit of ['word', 'line', 'symbol']) {
+      await units.selectOption(unit);
+      await frame.locator('.weight-legend', { hasText: 'tokens are merged' }).waitFor();
+      await frame.locator('.attention-large:not(.is-stale)').waitFor();
+      counts.push(await rows());
+      await workbench.screenshot(`merged-${unit}`);
+    }
+    const lines = trace.tokens.filter(({ text }) => text.includes('\n')).length + 1;
+    assert.ok(counts[0] < trace.tokens.length && counts[0] > lines, `${counts[0]} words`);
+    assert.equal(counts[1], lines);
+    assert.ok(counts[2] < lines, `${counts[2]} symbols`);
+    await units.selectOption('token');
+    await frame.locator(`.matrix[data-rows="${trace.tokens.length}"]`).waitFor();
+  });
+
+  /** Puts the crosshair of the matrix on a pair, by keyboard, from wherever it is. */
+  async function moveTo(query: number, key: number): Promise<void> {
+    const { frame } = await panel();
+    const matrix = frame.locator('.matrix');
+    await matrix.press('Home');
+    const at = frame.locator('.callout[data-query]');
+    await at.waitFor();
+    for (let from = Number(await at.getAttribute('data-query')); from !== query; from += Math.sign(query - from)) {
+      await matrix.press(from < query ? 'ArrowDown' : 'ArrowUp');
+    }
+    for (let step = 0; step < key; step++) {
+      await matrix.press('ArrowRight');
+    }
+  }
+
   it('is drawn whole in every theme, and in a narrow panel', async () => {
     const { frame } = await panel();
     for (const theme of ['light', 'high contrast', 'dark'] as const) {

@@ -18,6 +18,8 @@ export interface StepScale {
   readonly place: (value: number) => number;
   readonly ticks: readonly { readonly place: number; readonly label: string }[];
   readonly format: (value: number) => string;
+  /** How a cell of several pairs comes to its number. */
+  readonly merging: string;
   /** Whether pairs above the diagonal have a number too. */
   readonly full: boolean;
 }
@@ -29,6 +31,8 @@ const SENTENCES: Readonly<Record<AttentionStep, string>> = {
   weights: 'The softmax turns each row into shares that sum to 1: e to the score, over the sum of the row.',
   weighted: 'Each share brings that token’s value vector. Its length ‖v‖ says how much arrives: weight × ‖v‖.',
 };
+
+const SUMMED = 'summed over keys, mean over queries';
 
 /** Shares of 1 that are marked on the root scale. */
 const ROOT_MARKS = [0, 0.05, 0.25, 0.5, 1];
@@ -43,6 +47,7 @@ export const WEIGHT_SCALE: StepScale = {
   place: rootPlace(1),
   ticks: ROOT_MARKS.map((share) => ({ place: Math.sqrt(share), label: String(share).replace(/^0(?=\.)/, '') })),
   format: formatWeight,
+  merging: SUMMED,
   full: false,
 };
 
@@ -73,7 +78,8 @@ const COMBINED: Readonly<Record<HeadCombination, { readonly name: string; readon
 
 /** Weights of heads taken together: 0–1. */
 export function combinedScale(combination: HeadCombination): StepScale {
-  return { ...WEIGHT_SCALE, ...COMBINED[combination] };
+  const merging = combination.endsWith('max') ? 'the largest of its pairs' : SUMMED;
+  return { ...WEIGHT_SCALE, ...COMBINED[combination], merging };
 }
 
 /** The scale of a step; the end of its colours is a round number that nothing in the head exceeds. */
@@ -93,6 +99,7 @@ export function stepScale(matrix: HeadMatrix | HeadStepMatrix): StepScale {
       place: rootPlace(end),
       ticks: ROOT_MARKS.map((share) => ({ place: Math.sqrt(share), label: shortNumber(share * end) })),
       format: formatNumber,
+      merging: SUMMED,
       full: false,
     };
   }
@@ -105,6 +112,7 @@ export function stepScale(matrix: HeadMatrix | HeadStepMatrix): StepScale {
     place: (value) => 0.5 + 0.5 * Math.min(1, Math.max(-1, value / end)),
     ticks: [-1, 0, 1].map((share) => ({ place: 0.5 + 0.5 * share, label: shortNumber(share * end) })),
     format: (value) => (Number.isNaN(value) ? 'masked' : formatNumber(value)),
+    merging: 'mean over its pairs',
     full: step === 'scores',
   };
 }

@@ -67,7 +67,7 @@ export function Attention({ trace, panelWidth }: { trace: Trace; panelWidth: num
           />
           <span class="versus">
             <Select
-              label="Heads"
+              label="Heads shown"
               options={HEADS}
               value={heads}
               onChange={(next) => store.updateView({ heads: next })}

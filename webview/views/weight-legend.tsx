@@ -105,13 +105,9 @@ function WindowLine({ shown, display }: { shown: ShownMatrix; display: Display }
     store.showWindow(zoomWindow(window, factor, around, tokens));
   };
   const notes = [
-    shown.unitLabels !== null
-      ? `tokens are merged: ${scale.colours === 'score' ? 'mean over the pairs of two units' : 'summed over the keys of a unit, mean over its queries'}`
-      : null,
+    shown.unitLabels !== null ? `tokens are merged; a cell is ${scale.merging}` : null,
     matrix.queriesPerRow > 1 || matrix.keysPerColumn > 1
-      ? `a cell is ${matrix.queriesPerRow} × ${matrix.keysPerColumn} tokens: ${
-          scale.colours === 'score' ? 'mean over its pairs' : 'summed over keys, mean over queries'
-        }`
+      ? `a cell is ${matrix.queriesPerRow} × ${matrix.keysPerColumn} tokens: ${scale.merging}`
       : null,
     hideSink && matrix.keysPerColumn > 1 && matrix.keys.from === 0
       ? `the hidden column holds tokens #0–${matrix.keysPerColumn - 1}`

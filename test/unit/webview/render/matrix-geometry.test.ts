@@ -29,6 +29,26 @@ function shapeOf(window: MatrixWindow, resolution: number): MatrixShape {
 }
 
 describe('matrix geometry', () => {
+  it('takes merged tokens by where each unit begins', () => {
+    const starts = Uint32Array.from([0, 3, 4, 9]);
+    const geometry = matrixGeometry(
+      {
+        ...{ ...wholeWindow(9), rows: 3, columns: 3, queriesPerRow: 0, keysPerColumn: 0 },
+        ...{ rowStarts: starts, columnStarts: starts },
+      },
+      room,
+    );
+    assert.deepEqual(
+      [0, 2, 3, 4, 8].map((token) => rowOf(geometry, token)),
+      [0, 0, 1, 2, 2],
+    );
+    assert.equal(columnOf(geometry, 9), null);
+    assert.deepEqual(queriesOf(geometry, 2), { from: 4, to: 9 });
+    assert.deepEqual(keysOf(geometry, 1), { from: 3, to: 4 });
+    assert.equal(isAboveDiagonal(geometry, 0, 1), true);
+    assert.equal(isAboveDiagonal(geometry, 2, 2), false);
+  });
+
   it('gives a short passage cells that can be pointed at, and a label each', () => {
     const geometry = matrixGeometry(shapeOf(wholeWindow(43), 400), room);
     assert.equal(geometry.cell, 9);
