@@ -82,7 +82,8 @@ function joins({ opType, domain, inputs, outputs }: GraphNode, past: string, giv
   return opType === 'Concat' && domain === '' && inputs.length === 2 && inputs[0] === past && given.has(outputs[0]);
 }
 
-/** Keys or values, by the name that exporters give them. */
+/** By the last word that says so: `past_key_values.0.key` holds keys. */
 function kindOf(name: string): 'key' | 'value' {
-  return /value|(^|[._])v($|[._])/i.test(name) ? 'value' : 'key';
+  const words = [...name.matchAll(/key|value|(?<=^|[._])[kv](?=$|[._])/gi)];
+  return /^v/i.test(words.at(-1)?.[0] ?? '') ? 'value' : 'key';
 }

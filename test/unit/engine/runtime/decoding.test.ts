@@ -16,6 +16,7 @@ const VARIANTS: Readonly<Record<string, [CacheKind, Partial<DecoderShape>]>> = {
     'buffered',
     { past: true, positionIds: true, positions: 'rotary', qkv: 'separate', kvHeads: 2, mask: 'add' },
   ],
+  'one operator for attention and cache': ['tight', { past: true, fusedAttention: 'open', kvHeads: 2 }],
   'positions that the graph counts itself': ['tight', { past: true, mask: 'add' }],
   'distances that the graph counts itself': ['tight', { past: true, positions: 'alibi', mask: 'add' }],
   'a sliding window': ['tight', { past: true, positionIds: true, slidingWindow: 5, mask: 'add' }],
