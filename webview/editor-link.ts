@@ -10,6 +10,8 @@ import {
   type PanelCommand,
   PanelReadyNotification,
   SamplerNotification,
+  type SaveParams,
+  SaveRequest,
   ShowBranchNotification,
 } from '../src/protocol/panel';
 import type { SamplerSettings } from '../src/protocol/trace';
@@ -55,6 +57,11 @@ export class EditorLink {
 
   copy(text: string): void {
     this.#send(this.connection.sendNotification(CopyNotification, { text }));
+  }
+
+  /** @returns the name of the file that was written; null where none was */
+  async save(params: SaveParams): Promise<string | null> {
+    return (await this.connection.sendRequest(SaveRequest, params)).savedAs;
   }
 
   /** Hovers and sliders change more often than the editor can use. */

@@ -162,6 +162,11 @@ export class Inspection implements vscode.Disposable {
     return index >= 0 ? index : null;
   }
 
+  /** The inspected document; null before anything was inspected. */
+  get document(): vscode.Uri | null {
+    return this.inspected?.tracked.document.uri ?? null;
+  }
+
   /** The symbols that the editor knows in the passage on the screen; none where the document has changed since. */
   async symbols(): Promise<readonly PassageSymbol[]> {
     if (this.inspected === null || this.inspected.tracked.edited || this.inspected.tracked.document.isClosed) {

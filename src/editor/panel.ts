@@ -20,6 +20,7 @@ import {
   PanelReadyNotification,
   RevealTokenNotification,
   SamplerNotification,
+  SaveRequest,
   ShowBranchNotification,
   SnapshotNotification,
   SymbolsRequest,
@@ -28,6 +29,7 @@ import { overPort } from '../protocol/port';
 import { STAGE_REQUESTS } from '../protocol/stages';
 import type { Engine } from './engine';
 import type { Inspection } from './inspection';
+import { saveFile } from './save-file';
 
 const VIEW_TYPE = 'headlight.panel';
 
@@ -125,6 +127,7 @@ export class Panel implements vscode.Disposable {
     for (const request of STAGE_REQUESTS) {
       this.handOn(connection, request as RequestType<unknown, unknown, unknown>);
     }
+    connection.onRequest(SaveRequest, (params) => saveFile(params, this.inspection.document));
     connection.onRequest(SymbolsRequest, () => this.inspection.symbols());
     connection.onNotification(PanelReadyNotification, () => this.sendSnapshot());
     connection.onNotification(HoverTokenNotification, ({ index }) => this.hovered.fire(index));

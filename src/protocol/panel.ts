@@ -86,4 +86,16 @@ export const CopyNotification = new NotificationType<{ readonly text: string }>(
 /** Panel → editor: the symbols of the passage, parents before their children; none where no language support knows any. */
 export const SymbolsRequest = new RequestType<OfTrace, readonly PassageSymbol[], unknown>('panel/symbols');
 
+export type FileKind = 'csv' | 'json' | 'svg' | 'png' | 'npy';
+
+export interface SaveParams {
+  /** Of the file that is proposed, without its ending. */
+  readonly name: string;
+  readonly kind: FileKind;
+  readonly content: string | Uint8Array;
+}
+
+/** Panel → editor: ask where to, and write this there. `savedAs` is null where it was not written. */
+export const SaveRequest = new RequestType<SaveParams, { readonly savedAs: string | null }, unknown>('panel/save');
+
 export type PanelCommand = 'inspectSelection' | 'restartEngine' | 'showLog' | 'chooseModel' | 'openSettings';

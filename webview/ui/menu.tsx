@@ -19,14 +19,18 @@ interface MenuButtonProps {
 /** An icon that opens a menu. Escape and a click elsewhere close it; the focus goes back to the button. */
 export function MenuButton({ icon, label, items }: MenuButtonProps) {
   const [open, setOpen] = useState(false);
+  const [toRight, setToRight] = useState(false);
   const root = useRef<HTMLSpanElement>(null);
   const button = useRef<HTMLButtonElement>(null);
   const list = useRef<HTMLDivElement>(null);
 
   useLayoutEffect(() => {
     if (!open) {
+      setToRight(false);
       return;
     }
+    // Where there is no room at the left of the button it opens to the right.
+    setToRight(list.current!.getBoundingClientRect().left < 0);
     entries(list.current)[0]?.focus();
     const close = (event: Event) => {
       if (!root.current?.contains(event.target as Node)) {
@@ -82,7 +86,14 @@ export function MenuButton({ icon, label, items }: MenuButtonProps) {
         <Icon name={icon} />
       </button>
       {open && (
-        <div class="menu" role="menu" aria-label={label} ref={list} tabIndex={-1} onKeyDown={onKeyDown}>
+        <div
+          class={`menu${toRight ? ' to-right' : ''}`}
+          role="menu"
+          aria-label={label}
+          ref={list}
+          tabIndex={-1}
+          onKeyDown={onKeyDown}
+        >
           {items.map((item) => (
             <button
               key={item.label}

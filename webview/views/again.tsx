@@ -1,5 +1,6 @@
 import type { GeneratedToken } from '../../src/protocol/continuation';
 import type { SamplerSettings, Trace } from '../../src/protocol/trace';
+import { grownTable } from '../export/tables';
 import { FIRST_SEED, type GrowthControls, grownText, useGrowth } from '../growth';
 import { usePanel, useSelected } from '../panel-context';
 import { formatCount, formatNumber, formatPercent, formatQuantity } from '../render/number-format';
@@ -19,10 +20,17 @@ export function Again({ trace }: { trace: Trace }) {
   const open = !useSelected((state) => state.view.collapsed.includes('again'));
   const growth = useGrowth(trace, open);
   const { steps } = growth;
+  const sampler = useSelected((state) => state.sampler);
+  const seed = useSelected((state) => state.view.seed) ?? FIRST_SEED;
   return (
     <Section
       name="again"
       title="Again, token by token"
+      files={
+        steps.length === 0
+          ? null
+          : { settings: { ...sampler, seed }, tables: { tokens: () => grownTable(trace.tokens.length, steps) } }
+      }
       subtitle={
         steps.length === 0 ? 'the passage grows' : `${formatQuantity(steps.length, 'token')} behind the passage`
       }

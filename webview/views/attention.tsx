@@ -1,15 +1,17 @@
 import { useLayoutEffect, useMemo } from 'preact/hooks';
 import type { Trace } from '../../src/protocol/trace';
-import { usePanel, useSelected } from '../panel-context';
+import { matrixTable } from '../export/tables';
+import { usePalette, usePanel, useSelected } from '../panel-context';
 import { attentionLayout } from '../render/attention-layout';
 import { hasEmptyTriangle, matrixGeometry, usefulResolution } from '../render/matrix-geometry';
 import type { UnitKind } from '../render/token-units';
-import type { Display, HeadsShown } from '../state';
+import { answerFor, type Display, type HeadsShown } from '../state';
 import { Checkbox } from '../ui/checkbox';
 import { Segmented } from '../ui/segmented';
 import { Select } from '../ui/select';
 import { AttentionLines } from './attention-lines';
 import { AttentionMatrix } from './attention-matrix';
+import { attentionLinesPicture, headGridPicture, matrixPicture, pairPart } from './attention-pictures';
 import { useViewport } from './canvas';
 import { HeadFacts } from './head-facts';
 import { HeadGrid } from './head-grid';
@@ -17,17 +19,12 @@ import { HEAD_KEYS } from './head-keys';
 import { Failure } from './notices';
 import { Section } from './section';
 import { useShownMatrix } from './shown-matrix';
-import { useShownStep } from './shown-step';
+import { type ShownStep, useShownStep } from './shown-step';
 import { Stepper } from './stepper';
 import { WeightLegend } from './weight-legend';
 
 /** Every head small, one head large. */
 export function Attention({ trace, panelWidth }: { trace: Trace; panelWidth: number }) {
-  const { store } = usePanel();
-  const display = useSelected((state) => state.view.display);
-  const hideSink = useSelected((state) => state.view.hideSink);
-  const heads = useSelected((state) => state.view.heads);
-  const units = useSelected((state) => state.view.units);
   const { attention } = trace;
 
   if (!attention.available) {
@@ -44,6 +41,28 @@ export function Attention({ trace, panelWidth }: { trace: Trace; panelWidth: num
       </Section>
     );
   }
+  return <AttentionSection trace={trace} panelWidth={panelWidth} layers={attention.layers} heads={attention.heads} />;
+}
+
+interface AttentionSectionProps {
+  readonly trace: Trace;
+  readonly layers: number;
+  readonly heads: number;
+  readonly panelWidth: number;
+}
+
+function AttentionSection({ trace, layers, heads: headCount, panelWidth }: AttentionSectionProps) {
+  const { store } = usePanel();
+  const palette = usePalette();
+  const open = !useSelected((state) => state.view.collapsed.includes('attention'));
+  const display = useSelected((state) => state.view.display);
+  const hideSink = useSelected((state) => state.view.hideSink);
+  const heads = useSelected((state) => state.view.heads);
+  const units = useSelected((state) => state.view.units);
+  const overview = useSelected((state) => answerFor(state.overview, trace));
+  const weights = useShownMatrix(trace);
+  const step = useShownStep(open ? weights : null, trace, display);
+  const { shown } = step;
   const displays: { value: Display; label: string; title: string }[] = [
     {
       value: 'matrix',
@@ -56,6 +75,34 @@ export function Attention({ trace, panelWidth }: { trace: Trace; panelWidth: num
     <Section
       name="attention"
       title="Attention"
+      files={
+        shown === null || shown.stale
+          ? null
+          : {
+              settings: {
+                ...{
+                  layer: shown.matrix.layer,
+                  head: shown.heads === 'one' ? shown.matrix.head : null,
+                  heads: shown.heads,
+                },
+                ...{
+                  numbers: shown.scale.name,
+                  mergedTo: shown.unitLabels === null ? 'token' : units,
+                  hideFirstToken: hideSink,
+                },
+              },
+              tables: { matrix: () => matrixTable(shown.matrix, (from, to) => pairPart(shown, from, to)) },
+              pictures: {
+                ...(display === 'matrix'
+                  ? { matrix: () => matrixPicture(shown, hideSink, palette) }
+                  : { lines: () => attentionLinesPicture(shown, hideSink, palette) }),
+                ...(overview === null ? {} : { 'all heads': () => headGridPicture(overview, hideSink, palette) }),
+              },
+              tensors: {
+                matrix: () => ({ shape: [shown.matrix.rows, shown.matrix.columns], values: shown.matrix.weights }),
+              },
+            }
+      }
       tools={
         <>
           {display === 'matrix' && heads === 'one' && <Stepper />}
@@ -89,7 +136,7 @@ export function Attention({ trace, panelWidth }: { trace: Trace; panelWidth: num
         </>
       }
     >
-      <AttentionBody trace={trace} layers={attention.layers} heads={attention.heads} panelWidth={panelWidth} />
+      <AttentionBody trace={trace} layers={layers} heads={headCount} panelWidth={panelWidth} step={step} />
     </Section>
   );
 }
@@ -110,20 +157,16 @@ const UNITS: readonly { value: UnitKind; label: string }[] = [
   { value: 'symbol', label: 'symbol' },
 ];
 
-interface AttentionBodyProps {
-  readonly trace: Trace;
-  readonly layers: number;
-  readonly heads: number;
-  readonly panelWidth: number;
+interface AttentionBodyProps extends AttentionSectionProps {
+  readonly step: ShownStep;
 }
 
-function AttentionBody({ trace, layers, heads, panelWidth }: AttentionBodyProps) {
+function AttentionBody({ trace, layers, heads, panelWidth, step }: AttentionBodyProps) {
   const { store } = usePanel();
   const viewport = useViewport();
   const display = useSelected((state) => state.view.display);
   const ofHeads = useSelected((state) => state.failures.overview ?? state.failures.matrix ?? state.failures.rows);
-  const weights = useShownMatrix(trace);
-  const { shown, failure: ofStep, withoutSymbols } = useShownStep(weights, trace, display);
+  const { shown, failure: ofStep, withoutSymbols } = step;
   const failure = ofHeads ?? ofStep ?? undefined;
   const tokens = trace.tokens.length;
   const layout = attentionLayout(panelWidth, viewport.height, heads, layers, tokens);

@@ -8,9 +8,14 @@ import {
 } from '../../src/protocol/stages';
 import type { Trace } from '../../src/protocol/trace';
 import { useAnswer } from '../answers';
+import { barPicture, gridPicture, steppedColour } from '../export/pictures';
+import type { SectionFiles } from '../export/section-files';
+import type { Picture } from '../export/surface';
+import { attributionTable } from '../export/tables';
 import { usePalette, usePanel, useSelected } from '../panel-context';
 import { cssColour } from '../render/colour-map';
 import { formatNumber, formatPercent } from '../render/number-format';
+import type { Palette } from '../render/theme';
 import { tokenLabel } from '../render/visible-text';
 import { answerFor, pinnedToken, selectedHead } from '../state';
 import { Select } from '../ui/select';
@@ -25,6 +30,7 @@ const LISTED = 10;
 
 /** Which parts of the model pushed one candidate against another. */
 export function AttributionSection({ trace }: { trace: Trace }) {
+  const palette = usePalette();
   const open = !useSelected((state) => state.view.collapsed.includes('attribution'));
   const position = useSelected(pinnedToken) ?? 0;
   const [chosen, setChosen] = useState<{ at: string; target?: number; against?: number }>({ at: '' });
@@ -56,6 +62,7 @@ export function AttributionSection({ trace }: { trace: Trace }) {
     <Section
       name="attribution"
       title="Attribution"
+      files={value === null ? null : attributionFiles(trace, value, palette)}
       subtitle={
         <>
           after <span class="mono">#{position}</span> <TokenText token={trace.tokens[position]} />
@@ -89,6 +96,51 @@ export function AttributionSection({ trace }: { trace: Trace }) {
         </div>
       )}
     </Section>
+  );
+}
+
+function attributionFiles(trace: Trace, answer: AttributionAnswer, palette: Palette): SectionFiles {
+  const { position, target, against, difference, parts } = answer;
+  return {
+    settings: { position, target: target.text, against: against.text, difference },
+    tables: { parts: () => attributionTable(answer) },
+    pictures: {
+      bars: () =>
+        barPicture(
+          {
+            title: `What pushes “${tokenLabel(target)}” against “${tokenLabel(against)}” after #${position}`,
+            bars: [...parts]
+              .sort((a, b) => Math.abs(b.value) - Math.abs(a.value))
+              .slice(0, 4 * LISTED)
+              .map(({ source, value }) => ({ label: nameOf(source), value, text: formatNumber(value) })),
+            fill: (value) => cssColour('score', palette.kind, value < 0 ? 0.2 : 0.8),
+          },
+          palette,
+        ),
+      grid: () => partsPicture(trace, answer, palette),
+    },
+  };
+}
+
+/** Heads by layer, with each layer's feed-forward behind them; what cannot be told apart stays empty. */
+function partsPicture({ model }: Trace, { parts }: AttributionAnswer, palette: Palette): Picture {
+  const values = new Map(parts.map(({ source, value }) => [nameOf(source), value]));
+  const largest = parts.reduce((most, { value }) => Math.max(most, Math.abs(value)), Number.MIN_VALUE);
+  const columns = Array.from({ length: model.heads + 1 }, (_, at) => (at < model.heads ? `H${at}` : 'FF'));
+  const colour = steppedColour('score', palette);
+  return gridPicture(
+    {
+      title: 'What each head and feed-forward layer adds to the difference of the logits',
+      ...{ cellWidth: 26, cellHeight: 18, uprightColumns: false, columnLabels: columns },
+      rowLabels: Array.from({ length: model.layers }, (_, layer) => `L${layer}`),
+      fill: (layer, head) => {
+        const source: AttributionSource =
+          head < model.heads ? { kind: 'head', layer, head } : { kind: 'feed-forward', layer };
+        const value = values.get(nameOf(source));
+        return value === undefined ? null : colour(0.5 + value / largest / 2);
+      },
+    },
+    palette,
   );
 }
 

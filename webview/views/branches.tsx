@@ -19,6 +19,7 @@ import {
   type Way,
 } from '../branch-tree';
 import { pinnedPlace, shownBranch } from '../branches';
+import { branchesTable } from '../export/tables';
 import { usePalette, usePanel, useSelected } from '../panel-context';
 import { barScale } from '../render/bar-scale';
 import { cssColour, SURPRISAL_TOP } from '../render/colour-map';
@@ -67,6 +68,7 @@ export function Branches({ trace }: { trace: Trace }) {
     <Section
       name="branches"
       title="Branches"
+      files={rows.length === 0 ? null : { settings: {}, tables: { tree: () => branchesTable(rows) } }}
       subtitle={place !== null && <PlaceName place={place} instead={standingAt(tree, root, place)?.token ?? null} />}
       tools={
         tree.branches.length > 0 && (

@@ -1,6 +1,7 @@
 import { type SamplerSteps, SamplerStepsRequest } from '../../src/protocol/stages';
 import type { SamplerSettings, Trace } from '../../src/protocol/trace';
 import { useAnswer } from '../answers';
+import { samplerTable } from '../export/tables';
 import { useSelected } from '../panel-context';
 import { formatCount, formatNumber, formatPercent } from '../render/number-format';
 import { Failure } from './notices';
@@ -22,6 +23,7 @@ export function Choosing({ trace }: { trace: Trace }) {
     <Section
       name="choosing"
       title="Choosing, step by step"
+      files={value === null ? null : { settings: { ...sampler }, tables: { steps: () => samplerTable(value) } }}
       subtitle="from logits to the distribution that is drawn from"
     >
       {failure !== null && <Failure error={failure} />}

@@ -6,8 +6,12 @@ import {
 } from '../../src/protocol/stages';
 import type { Trace } from '../../src/protocol/trace';
 import { useAnswer } from '../answers';
-import { useSelected } from '../panel-context';
+import { gridPicture, steppedColour } from '../export/pictures';
+import type { SectionFiles } from '../export/section-files';
+import { anglesTable, nearestTable } from '../export/tables';
+import { usePalette, useSelected } from '../panel-context';
 import { formatNumber } from '../render/number-format';
+import type { Palette } from '../render/theme';
 import { focusedQuery, shownHead } from '../state';
 import { Failure } from './notices';
 import { Section } from './section';
@@ -25,6 +29,7 @@ export function EmbeddingSection({ trace }: { trace: Trace }) {
   const layer = useSelected((state) => (open ? (shownHead(state)?.layer ?? 0) : 0));
   const head = useSelected((state) => (open ? (shownHead(state)?.head ?? 0) : 0));
   const token = useSelected((state) => (open ? focusedQuery(state) : null)) ?? 0;
+  const palette = usePalette();
   const { value, stale, failure } = useAnswer(
     EmbeddingRequest,
     open ? { traceId: trace.id, token, layer, head, limit: NEAREST } : null,
@@ -33,6 +38,9 @@ export function EmbeddingSection({ trace }: { trace: Trace }) {
     <Section
       name="embedding"
       title="Embedding and position"
+      files={
+        value === null || stale || value.token >= trace.tokens.length ? null : embeddingFiles(trace, value, palette)
+      }
       subtitle={
         <>
           of <span class="mono">#{token}</span> <TokenText token={trace.tokens[token]} />
@@ -47,6 +55,46 @@ export function EmbeddingSection({ trace }: { trace: Trace }) {
       )}
     </Section>
   );
+}
+
+function embeddingFiles(trace: Trace, view: EmbeddingView, palette: Palette): SectionFiles {
+  const { steps, nearest, rotary, token, layer, head } = view;
+  const names = steps.map((step) => nameOf(step, token, trace.tokens[token].id));
+  const widest = Math.max(0, ...steps.map(({ vector }) => vector.length));
+  const extent = extentOf(steps.map(({ vector }) => vector));
+  const colour = steppedColour('score', palette);
+  return {
+    settings: { token, ...(rotary === null ? {} : { layer, head }) },
+    tables: {
+      ...(nearest.length === 0 ? {} : { 'nearest tokens': () => nearestTable(view) }),
+      ...(rotary === null ? {} : { angles: () => anglesTable(rotary) }),
+    },
+    pictures: {
+      vectors: () =>
+        gridPicture(
+          {
+            title: `From token #${token} to the residual stream, colours from −${formatNumber(extent)} to ${formatNumber(extent)}`,
+            ...{ cellWidth: 3, cellHeight: 20, uprightColumns: true },
+            rowLabels: names,
+            columnLabels: Array.from({ length: widest }, () => ''),
+            fill: (row, column) => {
+              const { vector } = steps[row];
+              return column < vector.length ? colour(0.5 + vector[column] / extent / 2) : null;
+            },
+          },
+          palette,
+        ),
+    },
+    tensors: Object.fromEntries([
+      ...steps.map(({ vector }, at) => [names[at], () => ({ shape: [vector.length], values: vector })]),
+      ...(rotary === null
+        ? []
+        : [
+            ['query turned', () => ({ shape: [rotary.queryAfter.length], values: rotary.queryAfter })],
+            ['key turned', () => ({ shape: [rotary.keyAfter.length], values: rotary.keyAfter })],
+          ]),
+    ]),
+  };
 }
 
 function EmbeddingDetails({ trace, view }: { trace: Trace; view: EmbeddingView }) {

@@ -1,6 +1,7 @@
 import { type ActiveNeurons, NeuronsRequest } from '../../src/protocol/stages';
 import type { Trace } from '../../src/protocol/trace';
 import { useAnswer } from '../answers';
+import { neuronsTable } from '../export/tables';
 import { usePalette, useSelected } from '../panel-context';
 import { cssColour } from '../render/colour-map';
 import { formatCount, formatNumber } from '../render/number-format';
@@ -26,6 +27,9 @@ export function FeedForward({ trace }: { trace: Trace }) {
     <Section
       name="neurons"
       title="Feed-forward"
+      files={
+        value === null ? null : { settings: { layer, token }, tables: { neurons: () => neuronsTable(trace, value) } }
+      }
       subtitle={
         <>
           layer {layer} at <span class="mono">#{token}</span> <TokenText token={trace.tokens[token]} />

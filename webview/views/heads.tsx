@@ -1,6 +1,8 @@
 import { useMemo, useState } from 'preact/hooks';
-import { HEAD_SCORES, type HeadScoreName, type HeadScores } from '../../src/protocol/heads';
+import { HEAD_SCORES, type HeadScoreColumns, type HeadScoreName, type HeadScores } from '../../src/protocol/heads';
 import type { HeadOverview, Trace } from '../../src/protocol/trace';
+import type { Tensor } from '../export/npy';
+import { headsTable } from '../export/tables';
 import { usePanel, useSelected } from '../panel-context';
 import {
   type HeadOrder,
@@ -64,6 +66,22 @@ export function Heads({ trace, panelWidth }: { trace: Trace; panelWidth: number 
     <Section
       name="heads"
       title="Heads"
+      files={
+        scores === null || overview === null
+          ? null
+          : {
+              settings: {
+                randomTokens: scores.randomText.length,
+                first: scores.randomText.beginsText ? scores.randomText.first.text : 'a random token',
+              },
+              tables: { table: () => headsTable(sortHeads(headTable(scores, overview, trace.tokens.length), order)) },
+              tensors: {
+                repeated: () => scoreTensor(scores, scores.repeated),
+                control: () => scoreTensor(scores, scores.control),
+                passage: () => scoreTensor(scores, overview.statistics),
+              },
+            }
+      }
       subtitle={scores === null ? undefined : formatQuantity(scores.layers * scores.heads, 'head')}
       tools={
         !wide && (
@@ -98,6 +116,15 @@ export function Heads({ trace, panelWidth }: { trace: Trace; panelWidth: number 
       )}
     </Section>
   );
+}
+
+/** [scores, layers, heads], in the order of `HEAD_SCORES`. */
+function scoreTensor({ layers, heads }: HeadScores, columns: HeadScoreColumns): Tensor {
+  const values = new Float32Array(HEAD_SCORES.length * layers * heads);
+  for (const [at, name] of HEAD_SCORES.entries()) {
+    values.set(columns[name], at * layers * heads);
+  }
+  return { shape: [HEAD_SCORES.length, layers, heads], values };
 }
 
 function Explanation({ scores }: { scores: HeadScores }) {

@@ -2,10 +2,14 @@ import { useEffect, useState } from 'preact/hooks';
 import { type LensCell, LensRequest, type LogitLens } from '../../src/protocol/stages';
 import type { TokenRange, Trace } from '../../src/protocol/trace';
 import { useAnswer } from '../answers';
+import { gridPicture } from '../export/pictures';
+import type { Picture } from '../export/surface';
+import { lensTable } from '../export/tables';
 import { usePalette, usePanel, useSelected } from '../panel-context';
 import { cssColour, stopsOf } from '../render/colour-map';
 import { formatCount, formatPercent } from '../render/number-format';
-import { tokenLabel } from '../render/visible-text';
+import type { Palette } from '../render/theme';
+import { shortLabel, tokenLabel } from '../render/visible-text';
 import { pinnedToken } from '../state';
 import { IconButton } from '../ui/button';
 import { Failure } from './notices';
@@ -45,6 +49,15 @@ export function Layers({ trace, panelWidth }: { trace: Trace; panelWidth: number
     <Section
       name="layers"
       title="Layers"
+      files={
+        value === null
+          ? null
+          : {
+              settings: { from: value.positions.from, to: value.positions.to - 1 },
+              tables: { lens: () => lensTable(value) },
+              pictures: { lens: () => lensPicture(trace, value, palette) },
+            }
+      }
       subtitle={`logit lens, ${windowName(positions, length)}`}
       tools={
         <>
@@ -89,6 +102,21 @@ export function Layers({ trace, panelWidth }: { trace: Trace; panelWidth: number
         <div class="lens-room" style={{ height: `${(trace.model.layers + 2) * 20 + 60}px` }} />
       )}
     </Section>
+  );
+}
+
+function lensPicture({ tokens }: Trace, { positions, rows }: LogitLens, palette: Palette): Picture {
+  const best = (row: number, column: number) => rows[row][column].tokens[0];
+  return gridPicture(
+    {
+      title: 'Logit lens: the most probable next token by layer and position',
+      ...{ cellWidth: 84, cellHeight: 19, uprightColumns: false },
+      rowLabels: rows.map((_, depth) => (depth === 0 ? 'in' : `L${depth - 1}`)),
+      columnLabels: tokens.slice(positions.from, positions.to).map((token) => shortLabel(tokenLabel(token), 14)),
+      fill: (row, column) => cssColour('probability', palette.kind, best(row, column).probability),
+      text: (row, column) => shortLabel(tokenLabel(best(row, column)), 12),
+    },
+    palette,
   );
 }
 

@@ -1,6 +1,7 @@
 import { VocabulariesRequest, type WordMerges, WordMergesRequest, type WordPart } from '../../src/protocol/stages';
 import type { Trace } from '../../src/protocol/trace';
 import { useAnswer } from '../answers';
+import { mergesTable, vocabulariesTable } from '../export/tables';
 import { useSelected } from '../panel-context';
 import { formatCount, formatNumber } from '../render/number-format';
 import { focusedQuery } from '../state';
@@ -19,6 +20,17 @@ export function Merges({ trace }: { trace: Trace }) {
     <Section
       name="merges"
       title="Text to tokens"
+      files={
+        merges.value === null && others.value === null
+          ? null
+          : {
+              settings: { token },
+              tables: {
+                ...(merges.value === null ? {} : { merges: () => mergesTable(merges.value!) }),
+                ...(others.value === null ? {} : { vocabularies: () => vocabulariesTable(others.value!) }),
+              },
+            }
+      }
       subtitle={
         <>
           the word of <span class="mono">#{token}</span> <TokenText token={trace.tokens[token]} />

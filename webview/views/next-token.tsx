@@ -1,8 +1,13 @@
 import type { Candidate, CandidateList, Trace } from '../../src/protocol/trace';
-import { usePanel, useSelected } from '../panel-context';
+import { barPicture } from '../export/pictures';
+import type { Picture } from '../export/surface';
+import { candidatesTable } from '../export/tables';
+import { usePalette, usePanel, useSelected } from '../panel-context';
 import { type BarScale, barScale } from '../render/bar-scale';
 import { describeCut } from '../render/cut-label';
 import { formatCount, formatPercent } from '../render/number-format';
+import type { Palette } from '../render/theme';
+import { tokenLabel } from '../render/visible-text';
 import { answerFor } from '../state';
 import { IconButton } from '../ui/button';
 import { Failure } from './notices';
@@ -16,11 +21,22 @@ export function NextToken({ trace }: { trace: Trace }) {
   const answer = useSelected((state) => answerFor(state.candidates, trace));
   const failure = useSelected((state) => state.failures.candidates);
   const list = useLast(answer);
+  const palette = usePalette();
+  const sampler = useSelected((state) => state.sampler);
   const last = trace.tokens.at(-1);
   return (
     <Section
       name="next"
       title="Next token"
+      files={
+        list === null
+          ? null
+          : {
+              settings: { ...sampler },
+              tables: { candidates: () => candidatesTable(list) },
+              pictures: { bars: () => candidatesPicture(list, palette) },
+            }
+      }
       subtitle={
         last !== undefined && (
           <>
@@ -46,6 +62,15 @@ export function NextToken({ trace }: { trace: Trace }) {
       </div>
     </Section>
   );
+}
+
+function candidatesPicture({ candidates }: CandidateList, palette: Palette): Picture {
+  const bars = candidates.map((each) => ({
+    label: tokenLabel(each),
+    value: each.probability,
+    text: formatPercent(each.probability),
+  }));
+  return barPicture({ title: 'Candidates for the next token, the model’s own probability', bars }, palette);
 }
 
 function CandidateTable({ list, stale }: { list: CandidateList; stale: boolean }) {

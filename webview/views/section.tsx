@@ -1,7 +1,9 @@
 import type { ComponentChildren } from 'preact';
+import type { SectionFiles } from '../export/section-files';
 import { usePanel, useSelected } from '../panel-context';
 import type { SectionName } from '../state';
 import { Icon } from '../ui/icon';
+import { SectionMenu } from './section-menu';
 
 interface SectionProps {
   readonly name: SectionName;
@@ -10,11 +12,13 @@ interface SectionProps {
   readonly subtitle?: ComponentChildren;
   /** Stands at the right of the header while the section is open. */
   readonly tools?: ComponentChildren;
+  /** What can be copied or saved; null while there is nothing. */
+  readonly files?: SectionFiles | null;
   readonly children: ComponentChildren;
 }
 
 /** A part of the panel that folds away under its title. */
-export function Section({ name, title, subtitle, tools, children }: SectionProps) {
+export function Section({ name, title, subtitle, tools, files = null, children }: SectionProps) {
   const { store } = usePanel();
   const open = !useSelected((state) => state.view.collapsed.includes(name));
   const id = `section-${name}`;
@@ -38,6 +42,7 @@ export function Section({ name, title, subtitle, tools, children }: SectionProps
           <>
             {subtitle !== undefined && <span class="subtitle">{subtitle}</span>}
             <span class="spring" />
+            {files !== null && <SectionMenu title={title} files={files} />}
             {tools}
           </>
         )}

@@ -3,7 +3,7 @@ import type { HeadMatrix, Trace } from '../../src/protocol/trace';
 import { useSelected } from '../panel-context';
 import { type StepScale, WEIGHT_SCALE } from '../render/step-scale';
 import { tokenLabel } from '../render/visible-text';
-import { answerFor, sameHead, shownHead } from '../state';
+import { answerFor, type HeadsShown, sameHead, shownHead } from '../state';
 import { useLast } from './use-last';
 
 /** A matrix together with the passage that it belongs to. */
@@ -14,6 +14,8 @@ export interface ShownMatrix {
   readonly labels: readonly string[];
   /** What names the units that tokens are merged to, by their first token; null where they are not. */
   readonly unitLabels: ReadonlyMap<number, string> | null;
+  /** Whose weights these are. */
+  readonly heads: HeadsShown;
   /** True while another head, window or passage is on its way. */
   readonly stale: boolean;
   /** What the matrix's numbers are. */
@@ -34,6 +36,7 @@ export function useShownMatrix(trace: Trace): ShownMatrix | null {
         ...shown,
         labels,
         unitLabels: null,
+        heads: 'one',
         scale: WEIGHT_SCALE,
         stale: current === null || !sameHead(shown.matrix, head),
       };

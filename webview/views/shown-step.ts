@@ -12,7 +12,7 @@ import { lengthOf } from '../render/token-window';
 import type { Display } from '../state';
 import type { ShownMatrix } from './shown-matrix';
 
-interface ShownStep {
+export interface ShownStep {
   readonly shown: ShownMatrix | null;
   readonly failure: HeadlightError | null;
   /** True where units were asked for that the document has none of. */
@@ -65,6 +65,7 @@ export function useShownStep(weights: ShownMatrix | null, trace: Trace, display:
         : {
             ...weights,
             matrix: value,
+            heads,
             scale,
             unitLabels: value.rowStarts === undefined ? null : (merged?.labels ?? null),
             stale: weights.stale || stale,

@@ -1,8 +1,12 @@
 import { NormsRequest, type NormView, type StreamNorms, StreamNormsRequest } from '../../src/protocol/stages';
 import type { Trace } from '../../src/protocol/trace';
 import { useAnswer } from '../answers';
-import { useSelected } from '../panel-context';
+import { barPicture } from '../export/pictures';
+import type { Picture } from '../export/surface';
+import { streamTable } from '../export/tables';
+import { usePalette, useSelected } from '../panel-context';
 import { formatNumber } from '../render/number-format';
+import type { Palette } from '../render/theme';
 import { focusedQuery, shownHead } from '../state';
 import { Failure } from './notices';
 import { Section } from './section';
@@ -17,10 +21,25 @@ export function Stream({ trace }: { trace: Trace }) {
   const position = focused ?? 0;
   const layer = useSelected((state) => (open ? (shownHead(state)?.layer ?? 0) : 0));
   const norms = useAnswer(NormsRequest, open ? { traceId: trace.id, layer, token: position } : null);
+  const palette = usePalette();
   return (
     <Section
       name="stream"
       title="Residual stream"
+      files={
+        value === null || position >= value.length
+          ? null
+          : {
+              settings: { token: position },
+              tables: { table: () => streamTable(value, position) },
+              pictures: { bars: () => streamPicture(value, position, palette) },
+              tensors: {
+                stream: () => ({ shape: [value.layers + 1, value.length], values: value.stream }),
+                'attention added': () => ({ shape: [value.layers, value.length], values: value.attention }),
+                'feed-forward added': () => ({ shape: [value.layers, value.length], values: value.feedForward }),
+              },
+            }
+      }
       subtitle={
         <>
           at <span class="mono">#{position}</span> <TokenText token={trace.tokens[position]} />
@@ -41,6 +60,14 @@ export function Stream({ trace }: { trace: Trace }) {
       )}
     </Section>
   );
+}
+
+function streamPicture({ layers, length, stream }: StreamNorms, position: number, palette: Palette): Picture {
+  const bars = Array.from({ length: layers + 1 }, (_, depth) => {
+    const value = stream[depth * length + position];
+    return { label: depth === 0 ? 'embeddings' : `layer ${depth - 1}`, value, text: formatNumber(value) };
+  });
+  return barPicture({ title: `Length of the residual stream at #${position}`, bars }, palette);
 }
 
 function NormTable({ norms, position }: { norms: StreamNorms; position: number }) {

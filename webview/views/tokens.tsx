@@ -1,7 +1,13 @@
 import type { Passage } from '../../src/protocol/panel';
 import type { Trace } from '../../src/protocol/trace';
+import { barPicture } from '../export/pictures';
+import type { Picture } from '../export/surface';
+import { tokensTable } from '../export/tables';
 import { usePalette, usePanel, useSelected } from '../panel-context';
-import { RANK_CLASS_LABELS, rankTints, SURPRISAL_TOP, stopsOf } from '../render/colour-map';
+import { cssColour, RANK_CLASS_LABELS, rankTints, SURPRISAL_TOP, stopsOf } from '../render/colour-map';
+import { formatBits } from '../render/number-format';
+import type { Palette } from '../render/theme';
+import { shortLabel, tokenLabel } from '../render/visible-text';
 import { type ColourMode, pinnedToken, shownHead } from '../state';
 import { Segmented } from '../ui/segmented';
 import { Section } from './section';
@@ -12,6 +18,7 @@ import { TokenReadout } from './token-readout';
 /** The passage with its splits, coloured by what the model made of it. */
 export function Tokens({ passage, trace }: { passage: Passage; trace: Trace }) {
   const { store } = usePanel();
+  const palette = usePalette();
   const colour = useSelected((state) => state.view.colour);
   const modes: { value: ColourMode; label: string; title: string }[] = [
     { value: 'splits', label: 'Splits', title: 'Alternating tints at token edges' },
@@ -25,6 +32,11 @@ export function Tokens({ passage, trace }: { passage: Passage; trace: Trace }) {
     <Section
       name="tokens"
       title="Tokens"
+      files={{
+        settings: {},
+        tables: { table: () => tokensTable(trace) },
+        pictures: { surprisal: () => surprisalPicture(trace, palette) },
+      }}
       tools={
         <>
           <ColourLegend colour={shown} />
@@ -44,6 +56,16 @@ export function Tokens({ passage, trace }: { passage: Passage; trace: Trace }) {
       </div>
     </Section>
   );
+}
+
+function surprisalPicture({ tokens }: Trace, palette: Palette): Picture {
+  const bars = tokens.map((token) => ({
+    label: `${token.index} ${shortLabel(tokenLabel(token), 20)}`,
+    value: token.surprisal ?? 0,
+    text: token.surprisal === null ? '–' : `${formatBits(token.surprisal)} bits`,
+  }));
+  const fill = (bits: number) => cssColour('surprisal', palette.kind, bits / SURPRISAL_TOP);
+  return barPicture({ title: 'Surprisal of each token, in bits', bars, fill }, palette);
 }
 
 function ColourLegend({ colour }: { colour: ColourMode }) {

@@ -2,6 +2,7 @@ import { useState } from 'preact/hooks';
 import { TrainingRequest, type TrainingView } from '../../src/protocol/stages';
 import type { Trace } from '../../src/protocol/trace';
 import { useAnswer } from '../answers';
+import { trainingTable } from '../export/tables';
 import { usePalette, usePanel, useSelected } from '../panel-context';
 import { cssColour, SURPRISAL_TOP } from '../render/colour-map';
 import { formatCount, formatNumber, formatPercent, formatQuantity } from '../render/number-format';
@@ -25,6 +26,17 @@ export function Training({ trace }: { trace: Trace }) {
     <Section
       name="training"
       title="As training data"
+      files={
+        value === null
+          ? null
+          : {
+              settings: {
+                ...{ stride: value.stride, windows: value.windows, scored: value.scored },
+                ...{ crossEntropyNats: value.meanLoss, perplexity: value.perplexity, bitsPerByte: value.bitsPerByte },
+              },
+              tables: { losses: () => trainingTable(value) },
+            }
+      }
       subtitle={value === null ? undefined : formatQuantity(value.scored, 'prediction')}
       tools={
         isLong && (

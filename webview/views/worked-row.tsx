@@ -6,6 +6,9 @@ import {
 } from '../../src/protocol/stages';
 import type { Trace } from '../../src/protocol/trace';
 import { useAnswer } from '../answers';
+import type { Tensor } from '../export/npy';
+import type { SectionFiles } from '../export/section-files';
+import { workedRowTable } from '../export/tables';
 import { usePanel, useSelected } from '../panel-context';
 import { formatCount, formatNumber, formatWeight } from '../render/number-format';
 import { focusedQuery, pinnedToken, shownHead } from '../state';
@@ -34,6 +37,7 @@ export function WorkedRow({ trace }: { trace: Trace }) {
     <Section
       name="row"
       title="One row in numbers"
+      files={value === null ? null : rowFiles(trace, value)}
       subtitle={
         head !== null && (
           <>
@@ -50,6 +54,24 @@ export function WorkedRow({ trace }: { trace: Trace }) {
       )}
     </Section>
   );
+}
+
+function rowFiles(trace: Trace, row: WorkedRowAnswer): SectionFiles {
+  const { layer, head, query, queryVector, keys, mixed } = row;
+  const stacked = (vectors: readonly Float32Array[]): Tensor => ({
+    shape: [vectors.length, vectors[0]?.length ?? 0],
+    values: Float32Array.from(vectors.flatMap((vector) => [...vector])),
+  });
+  return {
+    settings: { layer, head, query, keys: keys.map(({ key }) => key).join(' ') },
+    tables: { table: () => workedRowTable(trace, row) },
+    tensors: {
+      query: () => ({ shape: [queryVector.length], values: queryVector }),
+      keys: () => stacked(keys.map(({ keyVector }) => keyVector)),
+      values: () => stacked(keys.map(({ valueVector }) => valueVector)),
+      result: () => ({ shape: [mixed.length], values: mixed }),
+    },
+  };
 }
 
 function WorkedTable({ trace, row, chosen }: { trace: Trace; row: WorkedRowAnswer; chosen: number | null }) {
