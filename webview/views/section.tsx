@@ -40,9 +40,9 @@ export function Section({ name, title, subtitle, tools, files = null, children }
         </h2>
         {open && (
           <>
+            {files !== null && <SectionMenu title={title} files={files} />}
             {subtitle !== undefined && <span class="subtitle">{subtitle}</span>}
             <span class="spring" />
-            {files !== null && <SectionMenu title={title} files={files} />}
             {tools}
           </>
         )}
