@@ -108,6 +108,15 @@ describe('a device that does not work', () => {
     }
   });
 
+  it('that is only software: auto passes it over before the proof, and who asks for it gets it', async () => {
+    const auto = hostOf(ENGINE, { limits: { proof: 1 } });
+    await endsOnCpu(auto, /^WebGPU has only a software adapter here \(SwiftShader .*\)$/, 'auto');
+    await endsOnCpu(auto, /^WebGPU has only a software adapter here/, 'auto');
+    assert.deepEqual(notices, []);
+    assert.equal(lines.filter((line) => line === 'trying WebGPU').length, 1);
+    assert.deepEqual((await auto.host.load(MODEL, 'webgpu')).device, { device: 'webgpu', reason: null });
+  });
+
   it('that hangs when it is started', async () => {
     const hanging = faulty('hang', { create: 'for (;;) {}' }, { limits: { probe: 2000 } });
     await endsOnCpu(hanging, /^WebGPU did not answer within 2 s$/);

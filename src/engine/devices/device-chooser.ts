@@ -14,6 +14,7 @@ import { cudaEnvironment } from './cuda-libraries';
 import { describeMachine, type Machine } from './machine';
 import { DeviceMemory, type Outcome } from './memory';
 import { stampOfModel } from './model-stamp';
+import { areSoftware, softwareOnly } from './software-adapters';
 import { type TrialLimits, type TrialResult, type Tried, tryDevice } from './trial';
 
 export interface DeviceChooserOptions {
@@ -93,12 +94,13 @@ export class DeviceChooser {
     const problems: string[] = [];
     let notice: string | null = null;
     for (const device of choice === 'auto' ? this.automatic : [choice]) {
-      const known = this.memory.get(machine.key, device) ?? this.memory.get(machine.key, `${device} ${model}`);
+      const names = [device, `${device} ${model}`, ...(choice === 'auto' ? [`${device} software`] : [])];
+      const known = names.map((name) => this.memory.get(machine.key, name)).find((outcome) => outcome !== null) ?? null;
       const limit = choice === 'auto' ? this.limits.proof : Math.max(PATIENT_PROOF, this.limits.proof);
       if (known === null) {
         onTry?.(device);
       }
-      const tried = { directory, device, profile: false };
+      const tried = { directory, device, profile: false, software: choice !== 'auto' };
       const outcome = known ?? (await this.try(machine, model, tried, limit, cancellation)).outcome;
       const problem = outcome.problem ?? (choice === 'auto' ? slowness(device, outcome) : null);
       if (problem === null) {
@@ -121,7 +123,7 @@ export class DeviceChooser {
   async check(directory: string, device: Device, cancellation?: CancellationToken): Promise<DeviceCheck> {
     const machine = await this.machine();
     this.memory.forget(machine.key, device);
-    const tried = { directory, device, profile: true };
+    const tried = { directory, device, profile: true, software: true };
     const model = await fingerprint(directory);
     const { outcome, result } = await this.try(machine, model, tried, PATIENT_PROOF, cancellation);
     return {
@@ -142,11 +144,21 @@ export class DeviceChooser {
     cancellation: CancellationToken | undefined,
   ): Promise<{ readonly outcome: Outcome; readonly result: TrialResult }> {
     const { entryPoint, log } = this.options;
+    // Where the system knows adapters by name, which Windows does.
+    if (!tried.software && areSoftware(machine.adapters)) {
+      const problem = softwareOnly(DEVICE_NAMES[tried.device], machine.adapters);
+      return {
+        outcome: { problem, slowdown: null },
+        result: { problem, scope: 'software', proof: null, adapters: [] },
+      };
+    }
     log(`trying ${DEVICE_NAMES[tried.device]}`);
     const limits = { ...this.limits, proof: proofLimit };
     const result = await tryDevice({ entryPoint, log, env: this.environment, limits }, tried, cancellation);
     const outcome = judge(tried.device, result);
-    this.memory.set(machine.key, result.ofDevice ? tried.device : `${tried.device} ${model}`, outcome);
+    const { device } = tried;
+    const names = { device, model: `${device} ${model}`, software: `${device} software` };
+    this.memory.set(machine.key, names[result.scope], outcome);
     return { outcome, result };
   }
 

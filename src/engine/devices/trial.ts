@@ -3,6 +3,7 @@ import { DEVICE_NAMES, type Device, type DeviceProof } from '../../protocol/devi
 import { ProbeDeviceRequest, ProveDeviceRequest } from '../../protocol/engine';
 import { HeadlightError } from '../../protocol/errors';
 import { EngineClient } from '../client';
+import { areSoftware, softwareOnly } from './software-adapters';
 
 export interface TrialOptions {
   /** Path of the engine's entry point. */
@@ -24,14 +25,16 @@ export interface Tried {
   readonly directory: string;
   readonly device: Device;
   readonly profile: boolean;
+  /** Whether an adapter that computes on the processor is worth the proof, which takes it long. */
+  readonly software: boolean;
 }
 
 /** What a trial showed. */
 export interface TrialResult {
   /** Why the device cannot be used, as a phrase; null where its numbers are there to be judged. */
   readonly problem: string | null;
-  /** Whether it did not even come to the model. */
-  readonly ofDevice: boolean;
+  /** What the problem holds for: the device with every model, with this one, or where software adapters are not wanted. */
+  readonly scope: 'device' | 'model' | 'software';
   readonly proof: DeviceProof | null;
   /** The adapters that the driver offered, by their own names; empty where it does not tell. */
   readonly adapters: readonly string[];
@@ -50,7 +53,7 @@ const LOADER_DEVICE = /^INFO\b.*:\s+\[\d+\] (.+?)\s*$/;
  */
 export async function tryDevice(
   { entryPoint, env, log, limits }: TrialOptions,
-  { directory, device, profile }: Tried,
+  { directory, device, profile, software }: Tried,
   cancellation?: CancellationToken,
 ): Promise<TrialResult> {
   const adapters = new Set<string>();
@@ -65,14 +68,18 @@ export async function tryDevice(
     }
   };
   const client = new EngineClient({ entryPoint, env: () => ({ ...env, ...NAME_DEVICES }), log: hear });
-  let ofDevice = true;
-  const unusable = (problem: string) => ({ problem, ofDevice, proof: null, adapters: [...adapters] });
+  let scope: TrialResult['scope'] = 'device';
+  const unusable = (problem: string) => ({ problem, scope, proof: null, adapters: [...adapters] });
   try {
     await within(limits.probe, device, client, ProbeDeviceRequest, { device }, cancellation);
-    ofDevice = false;
+    if (!software && areSoftware([...adapters])) {
+      scope = 'software';
+      return unusable(softwareOnly(DEVICE_NAMES[device], [...adapters]));
+    }
+    scope = 'model';
     const asked = { directory, device, profile };
     const proof = await within(limits.proof, device, client, ProveDeviceRequest, asked, cancellation);
-    return { problem: null, ofDevice, proof, adapters: [...adapters] };
+    return { problem: null, scope, proof, adapters: [...adapters] };
   } catch (error) {
     const { code, message } = HeadlightError.from(error);
     switch (code) {
