@@ -30,8 +30,8 @@ export interface DecodingOptions {
 export interface DecodingStep {
   /** [V] each: the predictions made at the last tokens, as many as were asked for. */
   readonly logits: readonly Float32Array[];
-  /** Of each token that was read. */
-  readonly states: readonly TokenState[];
+  /** Of each token that was read: a copy, made when it is asked for. */
+  readonly states: () => readonly TokenState[];
 }
 
 /** How the keys and values of the tokens before are kept from one step to the next. */
@@ -167,7 +167,7 @@ export class Decoding {
       const all = Uint32Array.from([...this.ids, ...ids]);
       const { logits } = await this.run(all, rows, []);
       this.ids.push(...ids);
-      return { logits, states: ids.map(() => new Uint8Array()) };
+      return { logits, states: () => ids.map(() => new Uint8Array()) };
     }
     this.makeRoom(0, ids.length);
     const sites = this.options.sites!;
@@ -178,13 +178,12 @@ export class Decoding {
       rows: site.fresh === null ? buffer.slots + ids.length : ids.length,
       first: site.fresh === null ? buffer.slots : 0,
     }));
-    const states = buffer.statesOf(fresh, ids.length);
     if (buffer.length + ids.length > buffer.slots) {
       buffer.resize(this.roomFor(buffer.length + ids.length, 1));
     }
-    buffer.append(states);
+    buffer.appendRun(fresh, ids.length);
     this.ids.push(...ids);
-    return { logits, states };
+    return { logits, states: () => buffer.statesOf(fresh, ids.length) };
   }
 
   private async run(ids: Uint32Array, rows: number, fetch: readonly string[]) {
@@ -218,15 +217,21 @@ export class Decoding {
     const filled = buffer.length + known;
     const tooFew = buffer.slots < filled;
     const tooMany =
-      buffer.slots - filled > (this.kind === 'buffered' ? 2 * ROOM : 0) ||
+      buffer.slots - filled > (this.kind === 'buffered' && filled > 0 ? 2 * ROOM : 0) ||
       buffer.slots + reading > Math.max(filled + reading, this.options.config.contextLength);
     if (tooFew || tooMany) {
       buffer.resize(this.roomFor(filled, reading));
     }
   }
 
-  /** Slots for so many tokens: a mask that the graph stores reaches no further than its context. */
+  /**
+   * Slots for so many tokens: a mask that the graph stores reaches no further than its context. None for nothing, since
+   * what is read first may be long, and each of its tokens would look at all of the empty ones.
+   */
   private roomFor(length: number, reading: number): number {
+    if (length === 0) {
+      return 0;
+    }
     const wanted = this.kind === 'buffered' ? length + ROOM : length;
     return Math.max(length, Math.min(wanted, this.options.config.contextLength - reading));
   }

@@ -24,6 +24,9 @@ export interface FreshRows {
   readonly first: number;
 }
 
+/** How numbers are copied: a few of them at a time, where making a view of them would take longer than copying. */
+type Words = Uint32Array | Uint16Array;
+
 interface Site {
   readonly shape: CacheShape;
   /** Product of the axes before the one of the tokens. */
@@ -46,6 +49,8 @@ export class KeyValueBuffer {
   /** Bytes of a `TokenState`. */
   readonly bytesPerToken: number;
   private readonly sites: readonly Site[];
+  /** Four, unless a token's numbers in half precision are odd in number. */
+  private readonly wordBytes: 2 | 4;
 
   constructor(shapes: readonly CacheShape[]) {
     this.sites = shapes.map((shape) => {
@@ -53,6 +58,7 @@ export class KeyValueBuffer {
       const inner = rawByteLength(shape.dataType, [product(shape.dims.slice(shape.axis + 1))])!;
       return { shape, outer: product(shape.dims.slice(0, shape.axis)), inner, bytes: new Uint8Array() };
     });
+    this.wordBytes = this.sites.every(({ inner }) => inner % 4 === 0) ? 4 : 2;
     this.bytesPerToken = this.sites.reduce((sum, { outer, inner }) => sum + outer * inner, 0);
   }
 
@@ -90,15 +96,34 @@ export class KeyValueBuffer {
   /** Writes tokens that are known behind those that are there. There has to be room for them. */
   append(states: readonly TokenState[]): void {
     for (const state of states) {
+      const from = this.words(state);
       let at = 0;
       for (const { outer, inner, bytes } of this.sites) {
+        const [to, width] = [this.words(bytes), inner / this.wordBytes];
         for (let row = 0; row < outer; row++) {
-          bytes.set(state.subarray(at, at + inner), (row * this.slots + this.length) * inner);
-          at += inner;
+          copyWords(from, at, to, (row * this.slots + this.length) * width, width);
+          at += width;
         }
       }
       this.length++;
     }
+  }
+
+  /**
+   * Writes the tokens that a run has read behind those that are there. There has to be room for them.
+   *
+   * @param fresh by site, in the order of the shapes
+   */
+  appendRun(fresh: readonly FreshRows[], count: number): void {
+    for (const [index, { outer, inner, bytes }] of this.sites.entries()) {
+      const { tensor, rows, first } = fresh[index];
+      const source = bytesOf(tensor);
+      for (let row = 0; row < outer; row++) {
+        const from = (row * rows + first) * inner;
+        bytes.set(source.subarray(from, from + count * inner), (row * this.slots + this.length) * inner);
+      }
+    }
+    this.length += count;
   }
 
   /**
@@ -107,20 +132,36 @@ export class KeyValueBuffer {
    * @param fresh by site, in the order of the shapes
    */
   statesOf(fresh: readonly FreshRows[], count: number): readonly TokenState[] {
+    const sources = fresh.map(({ tensor }) => this.words(bytesOf(tensor)));
     const states = Array.from({ length: count }, () => new Uint8Array(this.bytesPerToken));
-    let at = 0;
-    for (const [index, { outer, inner }] of this.sites.entries()) {
-      const { tensor, rows, first } = fresh[index];
-      const { buffer, byteOffset, byteLength } = tensor.data as Float32Array;
-      const source = new Uint8Array(buffer, byteOffset, byteLength);
-      for (let row = 0; row < outer; row++) {
-        for (let token = 0; token < count; token++) {
-          const from = (row * rows + first + token) * inner;
-          states[token].set(source.subarray(from, from + inner), at);
+    for (const [token, state] of states.entries()) {
+      const to = this.words(state);
+      let at = 0;
+      for (const [index, { outer, inner }] of this.sites.entries()) {
+        const [{ rows, first }, width] = [fresh[index], inner / this.wordBytes];
+        for (let row = 0; row < outer; row++) {
+          copyWords(sources[index], (row * rows + first + token) * width, to, at, width);
+          at += width;
         }
-        at += inner;
       }
     }
     return states;
   }
+
+  private words({ buffer, byteOffset, byteLength }: Uint8Array): Words {
+    return this.wordBytes === 4
+      ? new Uint32Array(buffer, byteOffset, byteLength / 4)
+      : new Uint16Array(buffer, byteOffset, byteLength / 2);
+  }
+}
+
+function copyWords(from: Words, fromStart: number, to: Words, toStart: number, count: number): void {
+  for (let index = 0; index < count; index++) {
+    to[toStart + index] = from[fromStart + index];
+  }
+}
+
+function bytesOf({ data }: Tensor): Uint8Array {
+  const { buffer, byteOffset, byteLength } = data as Float32Array;
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }

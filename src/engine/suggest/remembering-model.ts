@@ -84,7 +84,7 @@ export class RememberingModel {
       const wanted = Math.max(0, end - Math.max(missing, at));
       const { logits, states } = await turn(() => decoding.read(ids.slice(at, end), Math.max(1, wanted)));
       this.readTokens += keepsNothing ? end : end - at;
-      this.tree.add(ids, at, states);
+      this.tree.add(ids, at, states());
       if (wanted > 0) {
         predictions.push(...logits);
         for (const [row, prediction] of logits.entries()) {

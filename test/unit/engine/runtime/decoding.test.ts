@@ -53,11 +53,11 @@ describe('Decoding', () => {
         assert.equal(decoding.sharedWith(IDS), 12);
         await decoding.read([1, 2, 3, 4], 1);
         decoding.truncate(12);
-        decoding.restore(IDS.slice(12, 39), states.slice(12, 39));
+        decoding.restore(IDS.slice(12, 39), states().slice(12, 39));
         assert.equal(decoding.length, 39);
         close((await decoding.read(IDS.slice(39, 42), 2)).logits, predictions.slice(40, 42));
         decoding.truncate(0);
-        decoding.restore(IDS.slice(0, 30), states.slice(0, 30));
+        decoding.restore(IDS.slice(0, 30), states().slice(0, 30));
         close((await decoding.read([IDS[30]], 1)).logits, [predictions[30]]);
       });
     });
