@@ -15,7 +15,7 @@ import {
   ShowBranchNotification,
 } from '../src/protocol/panel';
 import type { SamplerSettings } from '../src/protocol/trace';
-import type { PanelStore } from './state';
+import { type PanelStore, rootOf } from './state';
 
 /** What the panel tells the editor. */
 export class EditorLink {
@@ -40,15 +40,15 @@ export class EditorLink {
   }
 
   insert(text: string): void {
-    this.#send(this.connection.sendNotification(InsertNotification, { text }));
+    this.#ofPassage((rootId) => this.connection.sendNotification(InsertNotification, { rootId, text }));
   }
 
   showBranch(path: BranchPath | null): void {
-    this.#send(this.connection.sendNotification(ShowBranchNotification, { path }));
+    this.#ofPassage((rootId) => this.connection.sendNotification(ShowBranchNotification, { rootId, path }));
   }
 
   insertBranch(path: BranchPath): void {
-    this.#send(this.connection.sendNotification(InsertBranchNotification, { path }));
+    this.#ofPassage((rootId) => this.connection.sendNotification(InsertBranchNotification, { rootId, path }));
   }
 
   run(command: PanelCommand): void {
@@ -84,6 +84,13 @@ export class EditorLink {
     }
     if (sampler !== told.sampler && sampler !== snapshot?.sampler) {
       this.#send(this.connection.sendNotification(SamplerNotification, { sampler }));
+    }
+  }
+
+  #ofPassage(send: (rootId: number) => Promise<void>): void {
+    const root = rootOf(this.store.state);
+    if (root !== null) {
+      this.#send(send(root.id));
     }
   }
 

@@ -217,10 +217,14 @@ export class Inspection implements vscode.Disposable {
     }
   }
 
-  /** Shows how the passage goes on another way; with null the passage itself. */
-  async showBranch(path: BranchPath | null): Promise<void> {
+  /**
+   * Shows how a passage goes on another way; with null the passage itself. Nothing where another one is inspected by now.
+   *
+   * @param rootId of the trace of the passage that is meant
+   */
+  async showBranch(rootId: number, path: BranchPath | null): Promise<void> {
     const { inspected } = this;
-    if (inspected === null || inspected.root === null) {
+    if (inspected === null || inspected.root?.id !== rootId) {
       return;
     }
     const branch = path === null ? null : { root: idsOf(inspected.root), path };
@@ -228,20 +232,30 @@ export class Inspection implements vscode.Disposable {
     await this.run(inspected.tracked, next, (cancellation) => this.read(next, cancellation));
   }
 
-  /** Writes a branch into the document, in the place of what it has instead, and inspects the passage as it then is. */
-  async insertBranch(path: BranchPath): Promise<void> {
+  /** Writes a branch of a passage into the document, in the place of what it has instead, and inspects the passage as it then is. */
+  async insertBranch(rootId: number, path: BranchPath): Promise<void> {
     const isShown = () => this.status.kind === 'ready' && isSamePath(this.inspected?.branch?.path, path);
-    if (!isShown()) {
-      await this.showBranch(path);
+    if (!this.isInspected(rootId)) {
+      this.refuseToWrite();
+      return;
     }
-    if (isShown()) {
-      await this.insertAtEnd('');
+    if (!isShown()) {
+      await this.showBranch(rootId, path);
+    }
+    // The id is another one where the engine had forgotten the passage and read it again.
+    const root = this.inspected?.root;
+    if (root && isShown()) {
+      await this.insertAtEnd(root.id, '');
     }
   }
 
-  /** Writes a text at the end of the passage, and what the model has written before it, and inspects all together. */
-  async insertAtEnd(text: string): Promise<void> {
+  /** Writes a text at the end of a passage, and what the model has written before it, and inspects all together. */
+  async insertAtEnd(rootId: number, text: string): Promise<void> {
     if (this.inspected === null) {
+      return;
+    }
+    if (!this.isInspected(rootId)) {
+      this.refuseToWrite();
       return;
     }
     const { tracked, upToCaret, written, standing, text: shown } = this.inspected;
@@ -283,6 +297,17 @@ export class Inspection implements vscode.Disposable {
     for (const subscription of this.subscriptions) {
       subscription.dispose();
     }
+  }
+
+  private refuseToWrite(): void {
+    void vscode.window.showWarningMessage(
+      'Headlight did not write to the document: another passage has been inspected meanwhile; choose again what to write.',
+    );
+  }
+
+  /** Whether what was asked for is meant for this passage; one that came before it may have other text there. */
+  private isInspected(rootId: number): boolean {
+    return this.inspected?.root?.id === rootId;
   }
 
   private async inspect(document: vscode.TextDocument, range: vscode.Range, manner: Manner): Promise<void> {

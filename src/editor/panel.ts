@@ -137,9 +137,15 @@ export class Panel implements vscode.Disposable {
     connection.onNotification(SamplerNotification, ({ sampler }) => {
       this.inspection.sampler = sampler;
     });
-    connection.onNotification(ShowBranchNotification, ({ path }) => void this.inspection.showBranch(path));
-    connection.onNotification(InsertBranchNotification, ({ path }) => void this.inspection.insertBranch(path));
-    connection.onNotification(InsertNotification, ({ text }) => void this.inspection.insertAtEnd(text));
+    connection.onNotification(
+      ShowBranchNotification,
+      ({ rootId, path }) => void this.inspection.showBranch(rootId, path),
+    );
+    connection.onNotification(
+      InsertBranchNotification,
+      ({ rootId, path }) => void this.inspection.insertBranch(rootId, path),
+    );
+    connection.onNotification(InsertNotification, ({ rootId, text }) => void this.inspection.insertAtEnd(rootId, text));
     connection.onNotification(
       CommandNotification,
       ({ command }) => void vscode.commands.executeCommand(`headlight.${command}`),

@@ -59,6 +59,12 @@ export type PanelStatus =
   | { readonly kind: 'ready'; readonly trace: Trace }
   | { readonly kind: 'failed'; readonly code: FailureCode; readonly message: string };
 
+/** Says which passage is meant: by the time the message arrives the editor may have gone on to another one. */
+export interface OfPassage {
+  /** Id of the trace of the passage itself, not of a branch of it. */
+  readonly rootId: number;
+}
+
 /** Editor → panel. */
 export const SnapshotNotification = new NotificationType<PanelSnapshot>('panel/snapshot');
 /** Editor → panel: the editor's caret or hover stands in this token of the passage; null: in none. */
@@ -73,11 +79,15 @@ export const FollowNotification = new NotificationType<{ readonly following: boo
 /** Panel → editor: the sampler was changed in the panel; it is kept for the window. */
 export const SamplerNotification = new NotificationType<{ readonly sampler: SamplerSettings }>('panel/sampler');
 /** Panel → editor: show this branch of the passage, or with null the passage itself. */
-export const ShowBranchNotification = new NotificationType<{ readonly path: BranchPath | null }>('panel/showBranch');
+export const ShowBranchNotification = new NotificationType<OfPassage & { readonly path: BranchPath | null }>(
+  'panel/showBranch',
+);
 /** Panel → editor: write this branch of the passage into the document, in the place of what stands there. */
-export const InsertBranchNotification = new NotificationType<{ readonly path: BranchPath }>('panel/insertBranch');
+export const InsertBranchNotification = new NotificationType<OfPassage & { readonly path: BranchPath }>(
+  'panel/insertBranch',
+);
 /** Panel → editor: put this text at the end of the inspected passage. */
-export const InsertNotification = new NotificationType<{ readonly text: string }>('panel/insert');
+export const InsertNotification = new NotificationType<OfPassage & { readonly text: string }>('panel/insert');
 /** Panel → editor: run one of the extension's commands. */
 export const CommandNotification = new NotificationType<{ readonly command: PanelCommand }>('panel/command');
 /** Panel → editor: put this text on the clipboard. */

@@ -24,7 +24,7 @@ describe('branches of a passage', () => {
     const { candidates, probability } = await candidatesAt(root, 5);
     assert.ok(Math.abs(probability - candidates[0].probability) < 1e-12);
     const other = candidates.find(({ id }) => id !== root.tokens[5].id)!;
-    await inspection.showBranch({ keep: 5, behind: [other.id] });
+    await inspection.showBranch(root.id, { keep: 5, behind: [other.id] });
     const { passage, status } = inspection.snapshot;
     const branch = traceOf(status);
     assert.deepEqual(
@@ -40,7 +40,7 @@ describe('branches of a passage', () => {
     assert.equal(inspection.locate(5), null);
     assert.equal(inspection.tokenAt(vscode.window.activeTextEditor!.document, new vscode.Position(1, 30)), null);
 
-    await inspection.showBranch(null);
+    await inspection.showBranch(root.id, null);
     assert.equal(inspection.snapshot.passage?.root, null);
     assert.equal(inspection.snapshot.passage?.text, `before\n${PROSE}`);
   });
@@ -52,7 +52,7 @@ describe('branches of a passage', () => {
     const root = traceOf(await inspect(editor));
     const { candidates } = await candidatesAt(root, 3);
     const behind = [candidates.find(({ text }) => !PROSE.includes(text))!.id, root.tokens[4].id];
-    await inspection.insertBranch({ keep: 3, behind });
+    await inspection.insertBranch(root.id, { keep: 3, behind });
     const written = PROSE.slice(0, root.tokens[2].end) + candidates.find(({ id }) => id === behind[0])!.text;
     assert.equal(editor.document.lineAt(0).text, written + root.tokens[4].text);
     assert.equal(editor.document.lineAt(1).text, 'behind');
@@ -69,8 +69,24 @@ describe('branches of a passage', () => {
     assert.ok(await editor.edit((edit) => edit.insert(new vscode.Position(0, 8), '!')));
     const { candidates } = await candidatesAt(root, 3);
     const before = editor.document.getText();
-    await inspection.insertBranch({ keep: 3, behind: [candidates[1].id] });
+    await inspection.insertBranch(root.id, { keep: 3, behind: [candidates[1].id] });
     assert.equal(editor.document.getText(), before);
+  });
+
+  it('are not written into a passage that was inspected after them', async () => {
+    const { inspection } = await headlight();
+    const editor = await openText(PROSE);
+    editor.selection = new vscode.Selection(0, 0, 0, PROSE.length);
+    const root = traceOf(await inspect(editor));
+    const { candidates } = await candidatesAt(root, 3);
+    editor.selection = new vscode.Selection(0, 4, 0, PROSE.length);
+    const newer = traceOf(await inspect(editor));
+    const path = { keep: 3, behind: [candidates[1].id] };
+    await inspection.showBranch(root.id, path);
+    await inspection.insertBranch(root.id, path);
+    await inspection.insertAtEnd(root.id, '!');
+    assert.equal(inspection.trace?.id, newer.id);
+    assert.equal(editor.document.getText(), PROSE);
   });
 
   it('come back with a new engine, and go with another passage', async () => {
@@ -78,7 +94,7 @@ describe('branches of a passage', () => {
     const root = traceOf(await inspectText(PROSE));
     const { candidates } = await candidatesAt(root, 4);
     const path = { keep: 4, behind: [candidates[2].id] };
-    await inspection.showBranch(path);
+    await inspection.showBranch(root.id, path);
     engine.restart();
     await inspection.inspectAgain();
     const again = inspection.snapshot;

@@ -221,7 +221,7 @@ describe('inline suggestions', () => {
     assert.equal(passage?.text, UNFINISHED + insertText);
     assert.equal(passage?.generatedFrom, UNFINISHED.length);
     assert.equal(inspection.locate(traceOf(status).tokens.length - 1), null);
-    await inspection.insertAtEnd('!');
+    await inspection.insertAtEnd(traceOf(status).id, '!');
     assert.equal(editor.document.getText(), `${UNFINISHED}${insertText}!`);
     assert.equal(inspection.snapshot.passage?.generatedFrom, null);
   });

@@ -124,8 +124,8 @@ describe('inspecting', () => {
     const { inspection } = await headlight();
     const editor = await openText('one two');
     editor.selection = selectAll(editor);
-    traceOf(await inspect(editor));
-    await inspection.insertAtEnd(' three');
+    const { id } = traceOf(await inspect(editor));
+    await inspection.insertAtEnd(id, ' three');
     assert.equal(editor.document.getText(), 'one two three');
     assert.equal(inspection.snapshot.passage?.text, 'one two three');
     assert.deepEqual(editor.selection, new vscode.Selection(0, 0, 0, 13));
