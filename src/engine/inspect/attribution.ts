@@ -18,18 +18,117 @@ interface Part {
   readonly added: Float32Array;
 }
 
+/** What the logits at one position are made of, whichever of them are compared. */
+interface Shares {
+  readonly pass: KeptPass;
+  readonly position: number;
+  readonly sources: readonly AttributionSource[];
+  /** [D] each, as the head reads them: the parts, then all biases alone, nothing (the head's bias alone), and the stream itself. */
+  readonly rows: readonly Float32Array[];
+  /** [R, V], of all rows; null where they are more than are held in memory at a time. */
+  readonly logits: Float32Array | null;
+}
+
 /**
  * Direct logit attribution (Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits"): the stream before the
  * final norm is the sum of the embeddings and of all that heads and feed-forwards added, and once the norm's divisor is
  * known the logits are linear in that sum. The biases of norm and head are a part of their own, so that all parts add up.
+ *
+ * What was computed of the newest position is remembered: another pair of candidates there needs no run.
  */
-export async function attributeLogits(
+export class LogitAttribution {
+  private newest: Shares | null = null;
+
+  constructor(
+    private readonly anatomy: Anatomy,
+    private readonly tokenizer: Tokenizer,
+  ) {}
+
+  /** @throws HeadlightError `argument-invalid`, `cancelled`; `graph-unsupported` where the logits cannot be told apart */
+  async of(
+    pass: KeptPass,
+    { position, target, against }: AttributionParams,
+    cancellation?: Cancellation,
+  ): Promise<Attribution> {
+    const { sources, rows, logits } = await this.prepare(pass, position, cancellation);
+    const differences = new Float64Array(rows.length);
+    let total = 0;
+    let [targetLogit, againstLogit] = [0, 0];
+    const rowsAtOnce = logits === null ? this.rowsAtOnce : rows.length;
+    for (let first = 0; first < rows.length; first += rowsAtOnce) {
+      await pauseUnlessCancelled(cancellation);
+      const count = Math.min(rowsAtOnce, rows.length - first);
+      const chunk = logits ?? (await this.unembed(pass, rows.slice(first, first + count)));
+      const vocabSize = chunk.length / count;
+      for (const id of [target, against]) {
+        if (!Number.isInteger(id) || id < 0 || id >= vocabSize) {
+          throw new HeadlightError(
+            'argument-invalid',
+            `There is no token ${id}: the model's vocabulary ends at ${vocabSize - 1}.`,
+          );
+        }
+      }
+      for (let at = 0; at < count; at++) {
+        const row = chunk.subarray(at * vocabSize, (at + 1) * vocabSize);
+        differences[first + at] = row[target] - row[against];
+        if (first + at === rows.length - 1) {
+          total = logSumExp(row);
+          [targetLogit, againstLogit] = [row[target], row[against]];
+        }
+      }
+    }
+    const headBias = differences[sources.length + 1];
+    const described = (id: number, logit: number): LensToken => ({
+      id,
+      text: this.tokenizer.textOf(id),
+      bytes: [...this.tokenizer.bytesOf(id)],
+      probability: Math.exp(logit - total),
+    });
+    return {
+      position,
+      target: described(target, targetLogit),
+      against: described(against, againstLogit),
+      difference: targetLogit - againstLogit,
+      parts: [
+        ...sources.map((source, at) => ({ source, value: differences[at] - headBias })),
+        { source: { kind: 'final-bias' } as const, value: differences[sources.length] },
+      ],
+    };
+  }
+
+  /** Computes all that does not depend on which candidates are compared. */
+  async prepare(pass: KeptPass, position: number, cancellation?: Cancellation): Promise<Shares> {
+    if (this.newest?.pass === pass && this.newest.position === position) {
+      return this.newest;
+    }
+    const { sources, rows } = await rowsAt(this.anatomy, pass, position, cancellation);
+    await pauseUnlessCancelled(cancellation);
+    const logits = rows.length <= this.rowsAtOnce ? await this.unembed(pass, rows) : null;
+    this.newest = { pass, position, sources, rows, logits };
+    return this.newest;
+  }
+
+  private get rowsAtOnce(): number {
+    return Math.max(1, Math.floor(LOGITS_AT_ONCE / this.tokenizer.vocabSize));
+  }
+
+  /** [R, V] */
+  private unembed(pass: KeptPass, rows: readonly Float32Array[]): Promise<Float32Array> {
+    const width = rows[0].length;
+    const stacked = new Float32Array(rows.length * width);
+    for (const [at, row] of rows.entries()) {
+      stacked.set(row, at * width);
+    }
+    return this.anatomy.unembed(pass, stacked);
+  }
+}
+
+async function rowsAt(
   anatomy: Anatomy,
   pass: KeptPass,
-  tokenizer: Tokenizer,
-  { position, target, against }: AttributionParams,
+  position: number,
   cancellation?: Cancellation,
-): Promise<Attribution> {
+): Promise<Pick<Shares, 'sources' | 'rows'>> {
   const length = pass.ids.length;
   if (!Number.isInteger(position) || position < 0 || position >= length) {
     throw new HeadlightError('argument-invalid', `There is no token ${position}; the passage has ${length}.`);
@@ -54,60 +153,13 @@ export async function attributeLogits(
   checkSum(stream, parts);
   const normed = await anatomy.norm(pass, stream);
   const norm = await linearizeNorm(anatomy, pass, stream, normed);
-
-  const width = stream.length;
-  // After the parts: all biases alone, the head's bias alone, and the stream itself.
-  const rows = [
-    ...parts.map(({ added }) => norm.apply(added)),
-    Float32Array.from(norm.bias),
-    new Float32Array(width),
-    normed,
-  ];
-  const differences = new Float64Array(rows.length);
-  let total = 0;
-  let [targetLogit, againstLogit] = [0, 0];
-  const rowsAtOnce = Math.max(1, Math.floor(LOGITS_AT_ONCE / tokenizer.vocabSize));
-  for (let first = 0; first < rows.length; first += rowsAtOnce) {
-    await pauseUnlessCancelled(cancellation);
-    const chunk = rows.slice(first, first + rowsAtOnce);
-    const stacked = new Float32Array(chunk.length * width);
-    for (const [at, row] of chunk.entries()) {
-      stacked.set(row, at * width);
-    }
-    const logits = await anatomy.unembed(pass, stacked);
-    const vocabSize = logits.length / chunk.length;
-    for (const id of [target, against]) {
-      if (!Number.isInteger(id) || id < 0 || id >= vocabSize) {
-        throw new HeadlightError(
-          'argument-invalid',
-          `There is no token ${id}: the model's vocabulary ends at ${vocabSize - 1}.`,
-        );
-      }
-    }
-    for (let at = 0; at < chunk.length; at++) {
-      const row = logits.subarray(at * vocabSize, (at + 1) * vocabSize);
-      differences[first + at] = row[target] - row[against];
-      if (first + at === rows.length - 1) {
-        total = logSumExp(row);
-        [targetLogit, againstLogit] = [row[target], row[against]];
-      }
-    }
-  }
-  const headBias = differences[parts.length + 1];
-  const described = (id: number, logit: number): LensToken => ({
-    id,
-    text: tokenizer.textOf(id),
-    bytes: [...tokenizer.bytesOf(id)],
-    probability: Math.exp(logit - total),
-  });
   return {
-    position,
-    target: described(target, targetLogit),
-    against: described(against, againstLogit),
-    difference: targetLogit - againstLogit,
-    parts: [
-      ...parts.map(({ source }, at) => ({ source, value: differences[at] - headBias })),
-      { source: { kind: 'final-bias' } as const, value: differences[parts.length] },
+    sources: parts.map(({ source }) => source),
+    rows: [
+      ...parts.map(({ added }) => norm.apply(added)),
+      Float32Array.from(norm.bias),
+      new Float32Array(stream.length),
+      normed,
     ],
   };
 }

@@ -1,5 +1,6 @@
 import { HeadlightError } from '../../protocol/errors';
 import type { LensCell, LensParams, LogitLens } from '../../protocol/stages';
+import type { TokenRange } from '../../protocol/trace';
 import type { Tokenizer } from '../model/tokenizer';
 import type { Anatomy, KeptPass } from '../runtime/anatomy';
 import { floatData } from '../runtime/tensors';
@@ -53,4 +54,48 @@ export async function logitLens(
     }
   }
   return { positions, rows: depths.map((_, depth) => cells.slice(depth * count, (depth + 1) * count)) };
+}
+
+/** Candidates that are remembered of each cell. */
+const REMEMBERED = 8;
+
+/** Remembers what the lens has read off the passages that are kept, by position: a window that moves asks for what is new. */
+export class Lens {
+  /** Of each position the cells from the embeddings up. */
+  private readonly known = new WeakMap<KeptPass, Map<number, readonly LensCell[]>>();
+
+  constructor(
+    private readonly anatomy: Anatomy,
+    private readonly tokenizer: Tokenizer,
+  ) {}
+
+  /** As `logitLens`. */
+  async of(pass: KeptPass, params: LensParams, cancellation?: Cancellation): Promise<LogitLens> {
+    const { positions, limit } = params;
+    if (limit > REMEMBERED) {
+      return logitLens(this.anatomy, pass, this.tokenizer, params, cancellation);
+    }
+    const known = this.known.get(pass) ?? new Map<number, readonly LensCell[]>();
+    const unknown = range(positions).filter((position) => !known.has(position));
+    if (unknown.length > 0 || positions.from >= positions.to) {
+      // `logitLens` refuses what is no window.
+      const missing = unknown.length === 0 ? positions : { from: unknown[0], to: unknown[unknown.length - 1] + 1 };
+      const asked = { ...params, positions: missing, limit: REMEMBERED };
+      const { rows } = await logitLens(this.anatomy, pass, this.tokenizer, asked, cancellation);
+      for (const [at, position] of range(missing).entries()) {
+        known.set(
+          position,
+          rows.map((cells) => cells[at]),
+        );
+      }
+      this.known.set(pass, known);
+    }
+    const columns = range(positions).map((position) => known.get(position)!);
+    const shortened = (cell: LensCell): LensCell => ({ ...cell, tokens: cell.tokens.slice(0, limit) });
+    return { positions, rows: columns[0].map((_, depth) => columns.map((cells) => shortened(cells[depth]))) };
+  }
+}
+
+function range({ from, to }: TokenRange): number[] {
+  return Array.from({ length: Math.max(0, to - from) }, (_, at) => from + at);
 }

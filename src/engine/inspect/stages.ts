@@ -32,10 +32,10 @@ import type { Decoder } from '../runtime/decoder';
 import { sampleStepByStep } from '../sampling/sampler-steps';
 import { activeNeurons } from './active-neurons';
 import { headStep, workedRow } from './attention-steps';
-import { attributeLogits } from './attribution';
+import { LogitAttribution } from './attribution';
 import type { Cancellation } from './cancellation';
 import { embeddingView } from './embedding-view';
-import { logitLens } from './logit-lens';
+import { Lens } from './logit-lens';
 import { Neighbours } from './nearest-tokens';
 import { normsView } from './norms-view';
 import { streamNorms } from './stream-norms';
@@ -44,6 +44,9 @@ import { type PassageIds, vocabularies, wordMerges } from './word-merges';
 
 /** Numbers in the weights of a model whose stages are made ready before they are asked for. */
 const MOST_PREPARED = 200e6;
+/** The last positions that the lens reads ahead, and how many at a time, so that nobody waits long behind them. */
+const LENS_PREPARED = 12;
+const LENS_PREPARED_AT_ONCE = 4;
 
 /** What the stages need of a trace that is kept. */
 export interface StagedTrace extends KeptPass {
@@ -60,6 +63,8 @@ export interface StagedTrace extends KeptPass {
 /** Answers questions about the stages between a text and its next token. */
 export class Stages {
   private readonly neighbours: Neighbours;
+  private readonly logitLens: Lens;
+  private readonly logitAttribution: LogitAttribution;
 
   constructor(
     private readonly decoder: Decoder,
@@ -68,6 +73,8 @@ export class Stages {
     private readonly find: (traceId: number) => StagedTrace,
   ) {
     this.neighbours = new Neighbours(decoder.anatomy);
+    this.logitLens = new Lens(decoder.anatomy, tokenizer);
+    this.logitAttribution = new LogitAttribution(decoder.anatomy, tokenizer);
   }
 
   /**
@@ -89,14 +96,19 @@ export class Stages {
     }
     yield () => this.embedding({ traceId, token: last, layer: 0, head: 0, limit: 1 });
     if (isFirst) {
-      const positions = { from: last, to: last + 1 };
-      yield () => logitLens(anatomy, trace, this.tokenizer, { traceId, positions, limit: 1 });
       for (const layer of layers) {
         yield () => anatomy.headAdditions(trace, layer, last);
         yield () => anatomy.headScores(trace, layer, 0);
         yield () => anatomy.neurons(trace, layer);
       }
     }
+    // What the panel shows of them where no token is pinned.
+    for (let to = last + 1, from = to; from > Math.max(0, last + 1 - LENS_PREPARED); to = from) {
+      from = Math.max(0, to - LENS_PREPARED_AT_ONCE);
+      const positions = { from, to };
+      yield () => this.logitLens.of(trace, { traceId, positions, limit: 1 });
+    }
+    yield () => this.logitAttribution.prepare(trace, last);
   }
 
   embedding(params: EmbeddingParams, cancellation?: Cancellation): Promise<EmbeddingView> {
@@ -123,11 +135,11 @@ export class Stages {
   }
 
   lens(params: LensParams, cancellation?: Cancellation): Promise<LogitLens> {
-    return logitLens(this.decoder.anatomy, this.find(params.traceId), this.tokenizer, params, cancellation);
+    return this.logitLens.of(this.find(params.traceId), params, cancellation);
   }
 
   attribution(params: AttributionParams, cancellation?: Cancellation): Promise<Attribution> {
-    return attributeLogits(this.decoder.anatomy, this.find(params.traceId), this.tokenizer, params, cancellation);
+    return this.logitAttribution.of(this.find(params.traceId), params, cancellation);
   }
 
   streamNorms({ traceId }: OfTrace, cancellation?: Cancellation): Promise<StreamNorms> {
