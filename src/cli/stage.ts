@@ -3,7 +3,13 @@ import path from 'node:path';
 import type { Inspector } from '../engine/inspect/inspector';
 import { HeadlightError } from '../protocol/errors';
 import { HEAD_SCORES, type HeadScoreName } from '../protocol/heads';
-import type { AttentionStep, AttributionSource, EmbeddingStep, WordPart } from '../protocol/stages';
+import {
+  type AttentionStep,
+  type AttributionSource,
+  type EmbeddingStep,
+  HEADS_NOT_TOLD,
+  type WordPart,
+} from '../protocol/stages';
 import type { Trace } from '../protocol/trace';
 import type { CommandLine, StageChoice } from './command-line';
 import { writeNpy } from './npy';
@@ -277,11 +283,10 @@ async function attention(
   const title = `Layer ${layer}, head ${head}: what #${query} ${quoted(tokens[query])} reads`;
   const mixed = `\n  ‖z‖ of the sum of weight × v: ${number(Math.hypot(...row.mixed))}`;
   const { projection } = row;
-  const added =
-    projection === null
-      ? ''
-      : `\n  ‖W_O z‖ that this head adds to the stream: ${number(Math.hypot(...projection.added))}, ` +
-        `all ${projection.addedNorms.length} heads together ${number(Math.hypot(...projection.total))}`;
+  const added = projection.available
+    ? `\n  ‖W_O z‖ that this head adds to the stream: ${number(Math.hypot(...projection.added))}, ` +
+      `all ${projection.addedNorms.length} heads together ${number(Math.hypot(...projection.total))}`
+    : `\n  ${projection.reason}`;
   return { page: `${table(title, heading, rows, false)}${rest}${mixed}${added}`, json: row, tensors };
 }
 
@@ -394,7 +399,9 @@ async function attribution(inspector: Inspector, { id: traceId, tokens }: Trace,
     `${quoted(answer.target)} against ${quoted(answer.against)} after #${token} ${quoted(tokens[token])}: ` +
     `logits differ by ${answer.difference.toFixed(4)}, all ${answer.parts.length} parts add up to ${sum.toFixed(4)}`;
   const rows = strongest.map(({ source, value }) => [value.toFixed(4), nameOf(source)]);
-  return { page: table(title, ['pushes by', 'part'], rows, false), json: answer };
+  const whole = answer.parts.flatMap(({ source }) => (source.kind === 'attention' ? [nameOf(source)] : []));
+  const note = whole.length === 0 ? '' : `\n  Undivided: ${whole.join(', ')}. ${HEADS_NOT_TOLD}`;
+  return { page: table(title, ['pushes by', 'part'], rows, false) + note, json: answer };
 }
 
 async function samplerSteps(

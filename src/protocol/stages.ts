@@ -76,12 +76,18 @@ export interface WorkedRow {
   readonly otherWeight: number;
   /** [d of the values]: the sum of weight × value over all keys. */
   readonly mixed: Float32Array;
-  /** Null where what the heads add cannot be told apart, as with a norm behind the output projection. */
-  readonly projection: HeadProjection | null;
+  /** Or why what the heads add cannot be told apart, as with a norm behind the output projection. */
+  readonly projection: HeadProjection | { readonly available: false; readonly reason: string };
 }
+
+/** Why a layer's attention stands undivided. */
+export const HEADS_NOT_TOLD =
+  'What single heads add cannot be told: projected one by one, they do not add up to what they add together, as with a ' +
+  'norm behind the output projection, or with numbers that are rounded by the largest of all heads.';
 
 /** What the output projection makes of a token's heads, set side by side. */
 export interface HeadProjection {
+  readonly available: true;
   /** [H]: the Euclidean length of each head's mix, as they are concatenated. */
   readonly mixedNorms: Float32Array;
   /** [H]: and of what the projection of that head alone adds to the stream. */

@@ -145,7 +145,8 @@ describe('the stages in the panel', () => {
       .locator('[data-section=row] [data-added]')
       .evaluateAll((elements) => elements.map((each) => Number((each as HTMLElement).dataset.added)));
     assert.equal(added.length, trace.model.heads);
-    for (const [head, length] of projection!.addedNorms.entries()) {
+    assert.ok(projection.available);
+    for (const [head, length] of projection.addedNorms.entries()) {
       assert.ok(Math.abs(added[head] - length) < 1e-3, `what head ${head} adds`);
     }
     await workbench.screenshot('worked-row');

@@ -6,6 +6,7 @@ import type { KeptPass } from '../../src/engine/runtime/anatomy';
 import { Decoder } from '../../src/engine/runtime/decoder';
 import { openModelFolder } from '../../src/engine/runtime/open-folder';
 import { turningOf } from '../../src/engine/runtime/rotation';
+import { HEADS_NOT_TOLD } from '../../src/protocol/stages';
 
 const GOLDEN = path.resolve('test/parity/golden/models');
 const TOLERANCE = 1e-4;
@@ -86,6 +87,29 @@ describe('the norms before the parts of a block', () => {
             assert.ok(largest < 1e-3, `layer ${layer} is off by ${largest}`);
           }
         }
+      } finally {
+        await inspector.dispose();
+      }
+    });
+  }
+});
+
+describe('what single heads add to the stream', () => {
+  // Eight bits are shared out by the largest number of all heads; Gemma 2 has a norm behind the projection.
+  for (const [name, isTold] of [
+    ['gpt2-torch-onnx-traced', true],
+    ['llama-4-bit-matmulnbits', true],
+    ['gpt2-dynamic-int8', false],
+    ['gemma2-torch-onnx-traced', false],
+  ] as const) {
+    it(`is ${isTold ? 'told' : 'not told, and said why'}: ${name}`, async () => {
+      const inspector = await Inspector.open({ directory: path.join(GOLDEN, name), device: 'cpu' });
+      try {
+        const { id: traceId } = await inspector.traceIds([...ids]);
+        const where = { traceId, layer: 1, head: 0, query: 5, key: null, limit: 1 };
+        const { projection } = await inspector.stages.workedRow(where);
+        assert.equal(projection.available, isTold);
+        assert.ok(projection.available || projection.reason === HEADS_NOT_TOLD);
       } finally {
         await inspector.dispose();
       }

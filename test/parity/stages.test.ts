@@ -229,14 +229,15 @@ describe('the stages against a plain GPT-2 in float64', () => {
       }
       return added;
     });
-    assertClose(projection!.added, byHead[HEAD], 'what the head adds', 1e-3);
+    assert.ok(projection.available);
+    assertClose(projection.added, byHead[HEAD], 'what the head adds', 1e-3);
     assertClose(
-      projection!.addedNorms,
+      projection.addedNorms,
       byHead.map((added) => Math.hypot(...added)),
       'lengths',
       1e-3,
     );
-    assertClose(projection!.total, attentionAdded.subarray(query * width, (query + 1) * width), 'all heads', 1e-3);
+    assertClose(projection.total, attentionAdded.subarray(query * width, (query + 1) * width), 'all heads', 1e-3);
   });
 
   it('norms the stream before each part of a block', async () => {

@@ -3,6 +3,7 @@ import {
   type Attribution as AttributionAnswer,
   AttributionRequest,
   type AttributionSource,
+  HEADS_NOT_TOLD,
   LensRequest,
   type NamedToken,
 } from '../../src/protocol/stages';
@@ -151,6 +152,7 @@ function Parts({ trace, attribution }: { trace: Trace; attribution: AttributionA
   const strongest = [...parts].sort((a, b) => Math.abs(b.value) - Math.abs(a.value)).slice(0, LISTED);
   const largest = Math.max(...strongest.map(({ value }) => Math.abs(value)), Number.MIN_VALUE);
   const rest = sum - strongest.reduce((total, { value }) => total + value, 0);
+  const undivided = parts.flatMap(({ source }) => (source.kind === 'attention' ? [`L${source.layer}`] : []));
   return (
     <>
       <p class="explanation">
@@ -161,6 +163,11 @@ function Parts({ trace, attribution }: { trace: Trace; attribution: AttributionA
         {difference < 0 ? 'behind' : 'ahead of'} <TokenTag token={against} /> ({formatPercent(against.probability)});
         the parts add up to <b data-sum={sum}>{formatNumber(sum)}</b>.
       </p>
+      {undivided.length > 0 && (
+        <p class="explanation" data-undivided>
+          The attention of {undivided.join(', ')} is one part. {HEADS_NOT_TOLD}
+        </p>
+      )}
       <div class="attribution">
         <PartGrid trace={trace} attribution={attribution} largest={largest} />
         <table class="stage-table pushes" aria-label="The parts that push most">

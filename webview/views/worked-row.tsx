@@ -145,7 +145,13 @@ function WorkedTable({ trace, row, chosen }: { trace: Trace; row: WorkedRowAnswe
           </tr>
         </tbody>
       </table>
-      {row.projection !== null && <Projection row={row} projection={row.projection} />}
+      {row.projection.available ? (
+        <Projection row={row} projection={row.projection} />
+      ) : (
+        <p class="explanation" data-no-projection>
+          {row.projection.reason}
+        </p>
+      )}
     </>
   );
 }

@@ -1,11 +1,11 @@
 import { HeadlightError } from '../../protocol/errors';
-import type {
-  HeadProjection,
-  HeadStepMatrix,
-  HeadStepParams,
-  WorkedKey,
-  WorkedRow,
-  WorkedRowParams,
+import {
+  HEADS_NOT_TOLD,
+  type HeadStepMatrix,
+  type HeadStepParams,
+  type WorkedKey,
+  type WorkedRow,
+  type WorkedRowParams,
 } from '../../protocol/stages';
 import type { Anatomy, HeadScores, KeptPass, LayerTensors } from '../runtime/anatomy';
 import { type Grouping, poolWeights, windowCells } from './pool';
@@ -161,9 +161,9 @@ async function projectionOf(
   layer: number,
   head: number,
   query: number,
-): Promise<HeadProjection | null> {
+): Promise<WorkedRow['projection']> {
   if (anatomy.plan.parts[layer] === null) {
-    return null;
+    return { available: false, reason: 'It was not found in the graph what this layer adds to the stream.' };
   }
   const length = pass.ids.length;
   const { heads } = anatomy.config;
@@ -184,6 +184,7 @@ async function projectionOf(
     Float32Array.from({ length: heads }, (_, at) => lengthOf(at));
   return addsUp
     ? {
+        available: true,
         mixedNorms: everyHead((at) => {
           const from = (at * length + query) * valueDim;
           return norm(context.subarray(from, from + valueDim));
@@ -192,7 +193,7 @@ async function projectionOf(
         added: rowOf(head),
         total,
       }
-    : null;
+    : { available: false, reason: HEADS_NOT_TOLD };
 }
 
 function vectorsOf(layer: LayerTensors, head: number, length: number): HeadVectors {
