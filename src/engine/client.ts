@@ -81,12 +81,16 @@ export class EngineClient {
     }
   }
 
-  /** Ends the process now, in mid-run if need be. The next request starts a new one. */
-  stop(): void {
+  /**
+   * Ends the process now, in mid-run if need be. The next request starts a new one.
+   *
+   * @param why what requests that are under way fail with
+   */
+  stop(why = new HeadlightError('engine-stopped', STOPPED)): void {
     const running = this.running;
     if (running !== null) {
       this.running = null;
-      this.end(running, new HeadlightError('engine-stopped', STOPPED));
+      this.end(running, why);
       running.child.kill('SIGKILL');
     }
   }

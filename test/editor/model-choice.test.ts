@@ -31,9 +31,13 @@ describe('choice of a model', () => {
     const stages: string[] = [];
     const next = path.join(GOLDEN, 'llama-torch-onnx-traced-cache');
     try {
+      const before = engine.modelProcessId;
       const { model } = await engine.replaceModel(next, NEVER, (stage) => stages.push(stage));
       assert.equal(model.architecture, 'llama');
       assert.deepEqual([...new Set(stages)], ['reading its files', 'finding its attention', 'starting it']);
+      // The runtime keeps some of a model's memory: what gives all of it back is the end of its process.
+      assert.ok(before !== undefined && engine.modelProcessId !== before);
+      await until('the end of the process before', () => !isAlive(before));
       await vscode.commands.executeCommand('headlight.showModel');
       const isPage = (document: vscode.TextDocument) => document.uri.scheme === 'headlight-page';
       await until('the page about the model', () => vscode.workspace.textDocuments.some(isPage));
@@ -59,3 +63,12 @@ describe('choice of a model', () => {
     assert.equal(graphFiles.length, 1);
   });
 });
+
+function isAlive(processId: number): boolean {
+  try {
+    process.kill(processId, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -23,9 +23,15 @@ interface Wanted {
 /**
  * The process that runs the model, on the device that was chosen for it. When that device is lost, with the process or
  * without it, the model moves to the processor, and what was asked is asked again there.
+ *
+ * A model that replaces another is loaded in a process of its own, and the one before ends with its process: the runtime
+ * does not give all of a model's memory back.
  */
 export class ModelHost {
-  private readonly client: EngineClient;
+  private client: EngineClient;
+  /** In which a model is loaded that will replace the one in use. */
+  private replacement: EngineClient | null = null;
+  private readonly listeners: ((client: EngineClient) => void)[] = [];
   private loaded: { readonly wanted: Wanted; readonly device: Device } | null = null;
   private loading: { readonly wanted: Wanted; readonly result: Promise<LoadedModel> } | null = null;
   /** Why a device is not used again before the next `restart`. */
@@ -35,19 +41,7 @@ export class ModelHost {
   private environment: NodeJS.ProcessEnv = {};
 
   constructor(private readonly options: ModelHostOptions) {
-    const { entryPoint, log, chooser, onStopped } = options;
-    this.client = new EngineClient({
-      entryPoint,
-      log,
-      env: () => {
-        this.environment = chooser.environment;
-        return this.environment;
-      },
-      onStopped: (error) => {
-        this.lose(error);
-        onStopped?.(error);
-      },
-    });
+    this.client = this.createClient();
   }
 
   /** Of the process that is up, if there is one. */
@@ -56,7 +50,9 @@ export class ModelHost {
   }
 
   onNotification<P>(type: NotificationType<P>, handler: (params: P) => void): void {
-    this.client.onNotification(type, handler);
+    const listen = (client: EngineClient) => client.onNotification(type, handler);
+    this.listeners.push(listen);
+    listen(this.client);
   }
 
   /**
@@ -120,7 +116,30 @@ export class ModelHost {
     this.loaded = null;
     this.loading = null;
     this.lost.clear();
+    this.replacement?.stop();
     this.client.stop();
+  }
+
+  private createClient(): EngineClient {
+    const { entryPoint, log, chooser, onStopped } = this.options;
+    const client = new EngineClient({
+      entryPoint,
+      log,
+      env: () => {
+        this.environment = chooser.environment;
+        return this.environment;
+      },
+      onStopped: (error) => {
+        if (client === this.client) {
+          this.lose(error);
+          onStopped?.(error);
+        }
+      },
+    });
+    for (const listen of this.listeners) {
+      listen(client);
+    }
+    return client;
   }
 
   private async loadNow(
@@ -163,9 +182,31 @@ export class ModelHost {
     cancellation?: CancellationToken,
   ): Promise<LoadedModel> {
     const params = { directory: wanted.directory, device: { device, reason } };
-    const loaded = await this.client.request(LoadModelRequest, params, cancellation);
-    this.loaded = { wanted, device };
-    return loaded;
+    const client = this.loaded === null ? this.client : this.createClient();
+    const replaces = client !== this.client;
+    if (replaces) {
+      this.replacement?.stop(new HeadlightError('cancelled', 'Another model was chosen meanwhile.'));
+      this.replacement = client;
+    }
+    try {
+      const loaded = await client.request(LoadModelRequest, params, cancellation);
+      if (replaces) {
+        const before = this.client;
+        this.client = client;
+        before.stop(new HeadlightError('cancelled', 'Another model was loaded meanwhile.'));
+      }
+      this.loaded = { wanted, device };
+      return loaded;
+    } catch (error) {
+      if (replaces) {
+        client.stop();
+      }
+      throw error;
+    } finally {
+      if (this.replacement === client) {
+        this.replacement = null;
+      }
+    }
   }
 
   /** Takes note, once, that the device is gone that the model runs on. */
