@@ -76,6 +76,9 @@ function lock() {
   return path.join(downloads(), 'chromium.lock');
 }
 
+/** Whether apt-get knows by now which packages there are: asked once a run. */
+let isListed = false;
+
 /**
  * @param {string} title
  * @param {string[]} packages
@@ -86,8 +89,11 @@ export async function installFromDebian(title, packages, stillMissing = async ()
   await holding(lock(), async () => {
     if (await stillMissing()) {
       await showing(title, async (detail) => {
-        detail('the list of packages');
-        await run('apt-get', ['update', '-q'], { env });
+        if (!isListed) {
+          detail('the list of packages');
+          await run('apt-get', ['update', '-q'], { env });
+          isListed = true;
+        }
         detail('the packages');
         await run('apt-get', ['install', '-y', '-q', '--no-install-recommends', ...packages], { env });
       });

@@ -40,7 +40,7 @@ export function checkPage(check: DeviceCheck): CheckPage {
 function proofFacts(proof: DeviceProof): readonly (readonly [string, string])[] {
   const { arithmetic, tolerance, differences, tokens, times, operators } = proof;
   const { logits, attention, step } = differences;
-  const ofLargest = (value: number) => `${figure(value)} of the largest logit`;
+  const ofLargest = (value: number) => `${figure(value)}${Number.isFinite(value) ? ' of the largest logit' : ''}`;
   return [
     [
       'Tolerance',
