@@ -14,6 +14,7 @@ import { Generator } from '../sampling/generator';
 import { type CaretText, readCaret } from './caret';
 import { type Choice, type Chooser, chooseFirst, chooseNext, type Opening, openingsOf } from './choices';
 import { endOf, loopStart } from './ends';
+import { Lookahead } from './lookahead';
 import type { RememberingModel, Turn } from './remembering-model';
 import { windowStart } from './window';
 import { WrittenText } from './written-text';
@@ -44,6 +45,7 @@ const TRIES = 4;
 /** Writes on where a text ends, with what it has read before at hand. */
 export class Suggester {
   private readonly prefixes: TokenPrefixes;
+  private readonly lookahead: Lookahead;
   private newest: object | null = null;
   private running: Promise<unknown> = Promise.resolve();
 
@@ -53,6 +55,7 @@ export class Suggester {
     private readonly contextLength: number,
   ) {
     this.prefixes = new TokenPrefixes(tokenizer);
+    this.lookahead = new Lookahead(model, contextLength);
   }
 
   /**
@@ -140,6 +143,8 @@ export class Suggester {
       const draft: Draft = { places: [], written: new WrittenText(), pieces: [] };
       const ended = await this.complete(draft, places, request);
       drafts.push(draft);
+      const { before, id } = draft.places.at(-1)?.[0] ?? first[0];
+      this.lookahead.remember([...before, id]);
       const suggestion = this.finish(draft, ended);
       if (suggestion === null && drafts.length === 1) {
         // Where the model itself would write nothing, what it might have written instead is no suggestion.
@@ -170,8 +175,8 @@ export class Suggester {
         if (places.length >= maxTokens || ids.length >= this.contextLength) {
           return { end: 'length', length: written.text.length };
         }
-        const { predictions } = await this.model.predict(ids, ids.length - 1, turn, cancellation);
-        place = chooseNext(ids, predictions[0], CHOICES, chooser);
+        const prediction = await this.lookahead.behind(ids, turn, cancellation);
+        place = chooseNext(ids, prediction, CHOICES, chooser);
         if (!this.prefixes.isText(place[0].id)) {
           return { end: 'end-token', length: written.text.length };
         }

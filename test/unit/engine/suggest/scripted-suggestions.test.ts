@@ -71,6 +71,20 @@ describe('what is suggested by a model that says what it is told to', () => {
     assert.deepEqual(await suggested('all', [...half, ...ok]), { text: ' ok', ended: 'bytes' });
   });
 
+  it('reads what stood there before in few runs, and writes the same', async () => {
+    const line = 'console.log(first, second, third, fourth);\n';
+    const { suggester, runs } = writing(`${line}console`, line.slice('console'.length));
+    const { suggestions } = await suggester.suggest({ ...PARAMS, text: `${line}console` });
+    assert.equal(suggestions[0].text, line.slice('console'.length, -1));
+    const tokens = tokenizer.split(line).ids.length;
+    assert.ok(runs.length - 1 <= Math.ceil(tokens / 3), `${runs.length} runs for ${tokens} tokens`);
+  });
+
+  it('is not led by what stood there before', async () => {
+    const lines = 'a = b + c;\na = b + c;\na';
+    assert.deepEqual(await suggested(lines, ' = b - d;\n'), { text: ' = b - d;', ended: 'line' });
+  });
+
   it('reads every generated token once, and nothing for a text that was seen', async () => {
     const prompt = 'one two three';
     const { suggester, runs } = writing(prompt, ' four five six');
