@@ -55,8 +55,9 @@ export interface Opening {
   readonly typed: Uint8Array;
   /** Log probability of the tokens from where the openings part up to this place. */
   readonly logWeight: number;
-  /** [V]: what the model predicts at this place. */
+  /** [V]: what the model predicts at this place, and the log of its normaliser. */
   readonly logits: Float32Array;
+  readonly logTotal: number;
 }
 
 /**
@@ -75,8 +76,9 @@ export function openingsOf(
   let logWeight = 0;
   return predictions.map((logits, index) => {
     const at = ids.length - open + index;
-    const opening = { before: ids.slice(0, at), typed: bytesOf(ids.slice(at), tokenizer), logWeight, logits };
-    logWeight += at < ids.length ? logits[ids[at]] - logSumExp(logits) : 0;
+    const logTotal = logSumExp(logits);
+    const opening = { before: ids.slice(0, at), typed: bytesOf(ids.slice(at), tokenizer), logWeight, logits, logTotal };
+    logWeight += at < ids.length ? logits[ids[at]] - logTotal : 0;
     return opening;
   });
 }
@@ -93,38 +95,46 @@ export function chooseFirst(
   { sampler, draw }: Chooser,
 ): readonly Choice[] {
   const caret = openings.find(({ typed }) => typed.length === 0)!;
-  const across = openings
-    .filter((opening) => opening !== caret)
-    .flatMap((opening) => {
-      const logTotal = logSumExp(opening.logits);
-      return Array.from(prefixes.longerThan(opening.typed), (id) => {
-        const logProbability = opening.logits[id] - logTotal;
-        return { opening, id, logProbability, logWeight: opening.logWeight + logProbability };
-      });
-    });
-  const logWeights = Float32Array.from([caret.logWeight, ...across.map(({ logWeight }) => logWeight)]);
+  let end = 1;
+  const across = openings.flatMap((opening) => {
+    const ids = opening === caret ? new Uint32Array() : prefixes.longerThan(opening.typed);
+    const from = end;
+    end += ids.length;
+    return ids.length === 0 ? [] : [{ opening, ids, from }];
+  });
+  // The caret's own, then those of one opening after the other. Behind white space they are half of the vocabulary.
+  const logWeights = new Float32Array(end);
+  logWeights[0] = caret.logWeight;
+  for (const { opening, ids, from } of across) {
+    for (let at = 0; at < ids.length; at++) {
+      logWeights[from + at] = opening.logWeight + opening.logits[ids[at]] - opening.logTotal;
+    }
+  }
   const logTyped = logSumExp(logWeights);
+  const reaching = (index: number): Choice => {
+    const { opening, ids, from } = across.findLast((each) => each.from <= index)!;
+    const id = ids[index - from];
+    const logProbability = opening.logits[id] - opening.logTotal;
+    return {
+      before: opening.before,
+      id,
+      typedBytes: opening.typed.length,
+      probability: Math.exp(logProbability),
+      confidence: Math.exp(opening.logWeight + logProbability - logTyped),
+    };
+  };
   const distribution = new SampledDistribution(logWeights, sampler);
-  const taken = distribution.ranking.idAt(distribution.draw(draw()));
+  const { ranking } = distribution;
+  const taken = ranking.idAt(distribution.draw(draw()));
   const share = Math.exp(caret.logWeight - logTyped);
   const next = chooseNext(caret.before, caret.logits, count, { sampler, draw }).map((choice) => ({
     ...choice,
     confidence: share * choice.confidence,
   }));
-  const reaching = across
-    .map(({ opening, id, logProbability, logWeight }, index) => ({
-      index: index + 1,
-      choice: {
-        before: opening.before,
-        id,
-        typedBytes: opening.typed.length,
-        probability: Math.exp(logProbability),
-        confidence: Math.exp(logWeight - logTyped),
-      },
-    }))
-    .sort((a, b) => b.choice.confidence - a.choice.confidence);
-  const first = taken === 0 ? next[0] : reaching.find(({ index }) => index === taken)!.choice;
-  const others = [...next, ...reaching.slice(0, count + 1).map(({ choice }) => choice)]
+  const first = taken === 0 ? next[0] : reaching(taken);
+  // One more of them, since the one that is taken, or the caret's own, may be among them.
+  const best = Array.from({ length: Math.min(count + 1, ranking.size) }, (_, place) => ranking.idAt(place));
+  const others = [...next, ...best.filter((index) => index !== 0 && index !== taken).map(reaching)]
     .filter((choice) => choice !== first)
     .sort((a, b) => b.confidence - a.confidence);
   return [first, ...others].slice(0, count);
