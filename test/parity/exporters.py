@@ -5,6 +5,8 @@ import io
 import json
 import logging
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import onnx
@@ -47,26 +49,21 @@ class _WithCache(_Plain):
         return (out.logits, *(tensor for layer in out.past_key_values.to_legacy_cache() for tensor in layer))
 
 
-class _Starting(_Plain):
-    def forward(self, input_ids, attention_mask):
-        out = self.model(input_ids=input_ids, attention_mask=attention_mask, past_key_values=DynamicCache(), use_cache=True)
-        return (out.logits, *(tensor for layer in out.past_key_values.to_legacy_cache() for tensor in layer))
-
-
 def _without_vmap():
-    """The mask without torch.vmap, which tracing cannot follow; as Optimum does."""
+    """The masks without torch.vmap, which neither way of exporting can follow; as Optimum does."""
     from transformers import masking_utils
 
-    masking_utils.ALL_MASK_ATTENTION_FUNCTIONS._global_mapping["eager"] = lambda *args, **kwargs: _eager_mask(*args, **kwargs)
-
-    def _eager_mask(batch_size, cache_position, kv_length, kv_offset=0, mask_function=None, attention_mask=None, dtype=torch.float32, **kwargs):
+    def seen(batch_size, cache_position, kv_length, kv_offset=0, mask_function=None, attention_mask=None, **_):
         queries = cache_position[None, None, :, None]
         keys = (torch.arange(kv_length, device=cache_position.device) + kv_offset)[None, None, None, :]
         zero = torch.zeros((1, 1, 1, 1), dtype=torch.long)
-        seen = mask_function(zero, zero, queries, keys)
-        if attention_mask is not None:
-            seen = seen & attention_mask[:, None, None, :kv_length].bool()
-        return torch.where(seen, torch.tensor(0.0, dtype=dtype), torch.finfo(dtype).min)
+        allowed = mask_function(zero, zero, queries, keys)
+        return allowed if attention_mask is None else allowed & attention_mask[:, None, None, :kv_length].bool()
+
+    def added(*args, dtype=torch.float32, **kwargs):
+        return torch.where(seen(*args, **kwargs), torch.tensor(0.0, dtype=dtype), torch.finfo(dtype).min)
+
+    masking_utils.ALL_MASK_ATTENTION_FUNCTIONS._global_mapping.update(eager=added, sdpa=seen)
 
 
 def torchscript(model, folder: Path, cache=False, opset=17):
@@ -94,97 +91,71 @@ def torchscript(model, folder: Path, cache=False, opset=17):
         )
 
 
-def merged(model, folder: Path):
-    """Two traced exports, one that starts a text and one that goes on behind a cache, as the branches of one If: what Optimum
-    wrote as decoder_model_merged.onnx."""
-    from onnx import TensorProto, helper
-
-    torchscript(model, folder, cache=True)
-    ids = torch.arange(1, 6)[None]
-    behind = onnx.load(folder / "model.onnx")
-    names = [value.name for value in behind.graph.output]
-    with torch.no_grad(), contextlib.redirect_stdout(io.StringIO()):
-        torch.onnx.export(
-            _Starting(model), (ids, torch.ones_like(ids)), str(folder / "starting.onnx"), input_names=["input_ids", "attention_mask"],
-            output_names=names, opset_version=17, dynamo=False,
-            dynamic_axes={"input_ids": {0: "batch_size", 1: "sequence_length"}, "attention_mask": {0: "batch_size", 1: "total_sequence_length"}},
-        )
-    starting = onnx.load(folder / "starting.onnx")
-    (folder / "starting.onnx").unlink()
-    weights, same = {}, {}
-    inputs = list(onnx.load(folder / "model.onnx").graph.input)
-    outside = {value.name for value in inputs} | set(names)
-    for prefix, graph in (("behind", behind.graph), ("first", starting.graph)):
-        own = {}
-        for tensor in graph.initializer:
-            content = (tuple(tensor.dims), tensor.data_type, tensor.raw_data)
-            own[tensor.name] = same.setdefault(content, f"{prefix}.{tensor.name}")
-            if own[tensor.name] not in weights:
-                weights[own[tensor.name]] = onnx.TensorProto()
-                weights[own[tensor.name]].CopyFrom(tensor)
-                weights[own[tensor.name]].name = own[tensor.name]
-
-        def named(name):
-            return name if name == "" or name in outside else own.get(name, f"{prefix}/{name}")
-
-        for node in graph.node:
-            node.input[:] = [named(name) for name in node.input]
-            node.output[:] = [named(name) for name in node.output]
-        del graph.initializer[:]
-        del graph.input[:]
-        del graph.value_info[:]
-    whole = helper.make_graph(
-        [helper.make_node("If", ["use_cache_branch"], names, then_branch=behind.graph, else_branch=starting.graph, name="optimum::if")],
-        "merged", [*inputs, helper.make_tensor_value_info("use_cache_branch", TensorProto.BOOL, [1])], list(behind.graph.output),
-        list(weights.values()),
-    )
-    onnx.save(helper.make_model(whole, opset_imports=behind.opset_import, ir_version=8, producer_name="optimum-onnx"), folder / "model.onnx")
-
-
 def external(source: Path, folder: Path):
     """The same graph with its weights in a file beside it."""
     _copy(source, folder)
     onnx.save(onnx.load(source / "model.onnx"), folder / "model.onnx", save_as_external_data=True, location="model.onnx_data", size_threshold=256)
 
 
-def dynamo(model, folder: Path):
-    """torch.onnx by torch.export, the newer of its two ways."""
+def dynamo(model, folder: Path, attention="eager", opset=20):
+    """torch.onnx by torch.export, the newer of its two ways. From opset 23 on "sdpa" becomes ai.onnx's Attention."""
     _folder(folder, model)
     _without_vmap()
+    model.config._attn_implementation = attention
     length = torch.export.Dim("length", min=2, max=32)
     with torch.no_grad(), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         program = torch.onnx.export(
-            _Plain(model), (torch.arange(1, 6)[None], torch.ones(1, 5, dtype=torch.long)), dynamo=True, opset_version=20,
+            _Plain(model), (torch.arange(1, 6)[None], torch.ones(1, 5, dtype=torch.long)), dynamo=True, opset_version=opset,
             input_names=["input_ids", "attention_mask"], output_names=["logits"],
             dynamic_shapes=({1: length}, {1: length}),
         )
     program.save(str(folder / "model.onnx"))
 
 
-def optimizer(model, folder: Path, multi_head=False):
+#: What onnxruntime's optimizer calls an architecture; it takes the others for GPT-2, as its own scripts for Llama do.
+OPTIMIZED_AS = {"gpt_neox": "gpt_neox", "phi": "phi", "qwen3": "qwen3"}
+
+
+def optimizer(model, folder: Path):
     """onnxruntime's transformer optimizer on a traced export."""
     from onnxruntime.transformers import optimizer as ort
     from onnxruntime.transformers.fusion_options import FusionOptions
 
     torchscript(model, folder, cache=True, opset=14)
-    options = FusionOptions("gpt2")
-    options.use_multi_head_attention = multi_head
+    known = OPTIMIZED_AS.get(model.config.model_type, "gpt2")
     optimized = ort.optimize_model(
-        str(folder / "model.onnx"), model_type="gpt2", num_heads=model.config.n_head, hidden_size=model.config.n_embd,
-        optimization_options=options, opt_level=0,
+        str(folder / "model.onnx"), model_type=known, num_heads=model.config.num_attention_heads,
+        hidden_size=model.config.hidden_size, optimization_options=FusionOptions(known), opt_level=0,
     )
     optimized.save_model_to_file(str(folder / "model.onnx"))
 
 
-def genai(model, folder: Path, precision="fp32"):
-    """onnxruntime-genai's model builder."""
+def optimum(model, folder: Path, packages=None, script=()):
+    """Optimum, or with its older packages what was exported by them: the folder holds one graph, under the name it is given."""
+    source = folder.with_name(f"{folder.name}-source")
+    model.save_pretrained(source)
+    _folder(source, model)
+    command = [sys.executable, str(Path(__file__).parent / "optimum_export.py"), str(source), str(folder / "exported"), *script]
+    environment = {**os.environ, **({} if packages is None else {"PYTHONPATH": str(packages)})}
+    result = subprocess.run(command, capture_output=True, text=True, env=environment)
+    if result.returncode != 0:
+        raise RuntimeError(result.stderr.strip().splitlines()[-1])
+    _folder(folder, model)
+    exported = {file.name: file for file in (folder / "exported").glob("*.onnx")}
+    graph = exported.get("decoder_model_merged.onnx") or exported["model.onnx"]
+    graph.rename(folder / graph.name)
+
+
+def genai(model, folder: Path, precision="fp32", device="cpu"):
+    """onnxruntime-genai's model builder. Its 4-bit products are asked to keep their activations float32."""
     from onnxruntime_genai.models.builder import create_model
 
     source = folder / "source"
     model.save_pretrained(source)
     _folder(source, model)
+    options = {"int4_accuracy_level": 1} if precision == "int4" else {}
     with contextlib.redirect_stdout(io.StringIO()):
-        create_model(None, str(source), str(folder), precision, "cpu", str(folder / "cache"))
+        create_model(None, str(source), str(folder), precision, device, str(folder / "cache"), **options)
     _folder(folder, model)
 
 

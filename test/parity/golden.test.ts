@@ -17,7 +17,7 @@ interface Expected {
   readonly hidden?: readonly number[];
 }
 
-/** The goldens are rounded to six decimals. */
+/** The goldens are rounded to five decimals. */
 const TOLERANCE = 1e-4;
 /** float16 weights and integers as their products leave more room. */
 const COARSE_TOLERANCE = 5e-3;

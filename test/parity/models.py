@@ -3,9 +3,9 @@
 import torch
 import transformers as tf
 
-VOCAB, CONTEXT, WIDTH, HEADS, KV_HEADS, LAYERS, INNER = 64, 32, 16, 2, 1, 2, 32
+VOCAB, CONTEXT, WIDTH, HEADS, KV_HEADS, LAYERS, INNER = 48, 32, 16, 2, 1, 2, 24
 
-_GPT = dict(vocab_size=VOCAB, n_positions=CONTEXT, n_embd=WIDTH, n_layer=LAYERS, n_head=HEADS, bos_token_id=0, eos_token_id=0)
+_GPT = dict(vocab_size=VOCAB, n_positions=CONTEXT, n_embd=WIDTH, n_layer=LAYERS, n_head=HEADS, n_inner=INNER, bos_token_id=0, eos_token_id=0)
 _LLAMA = dict(
     vocab_size=VOCAB,
     max_position_embeddings=CONTEXT,
@@ -19,11 +19,23 @@ _LLAMA = dict(
     pad_token_id=0,
 )
 _OWN_HEAD_DIM = dict(_LLAMA, head_dim=16)
+_FALCON = dict(
+    vocab_size=VOCAB, hidden_size=WIDTH, num_hidden_layers=LAYERS, num_attention_heads=HEADS, bias=False, ffn_hidden_size=INNER,
+    max_position_embeddings=CONTEXT,
+)
+
+#: What goes by another name than its architecture's.
+ALSO = {
+    "gpt2": "GPT-2, DistilGPT2", "gpt_neo": "GPT-Neo", "gpt_neox": "GPT-NeoX, Pythia", "opt": "OPT", "llama": "Llama, SmolLM2",
+    "mistral": "Mistral", "qwen2": "Qwen 2, Qwen 2.5", "qwen3": "Qwen 3", "gemma": "Gemma", "gemma2": "Gemma 2",
+    "gemma3_text": "Gemma 3", "phi": "Phi 1, 1.5, 2", "phi3": "Phi 3, 3.5", "stablelm": "StableLM", "bloom": "BLOOM",
+    "falcon": "Falcon 7B", "falcon_40b": "Falcon 40B", "falcon_rw": "Falcon RW",
+}
 
 CONFIGS = {
     "gpt2": lambda: tf.GPT2Config(**_GPT),
     "gpt_neo": lambda: tf.GPTNeoConfig(
-        vocab_size=VOCAB, max_position_embeddings=CONTEXT, hidden_size=WIDTH, num_layers=LAYERS, num_heads=HEADS,
+        vocab_size=VOCAB, max_position_embeddings=CONTEXT, hidden_size=WIDTH, num_layers=LAYERS, num_heads=HEADS, intermediate_size=INNER,
         attention_types=[[["global", "local"], 1]], window_size=4, bos_token_id=0, eos_token_id=0,
     ),
     "gpt_neox": lambda: tf.GPTNeoXConfig(
@@ -41,21 +53,24 @@ CONFIGS = {
     "gemma": lambda: tf.GemmaConfig(**_OWN_HEAD_DIM),
     "gemma2": lambda: tf.Gemma2Config(**_OWN_HEAD_DIM, sliding_window=4, query_pre_attn_scalar=16),
     "gemma3_text": lambda: tf.Gemma3TextConfig(**_OWN_HEAD_DIM, sliding_window=4, query_pre_attn_scalar=16),
-    "phi": lambda: tf.PhiConfig(**dict(_LLAMA, num_key_value_heads=HEADS, hidden_size=2 * WIDTH)),
-    "phi3": lambda: tf.Phi3Config(**_LLAMA),
+    "phi": lambda: tf.PhiConfig(**dict(_LLAMA, num_key_value_heads=HEADS, hidden_size=4 * WIDTH)),
+    "phi3": lambda: tf.Phi3Config(**_LLAMA, original_max_position_embeddings=CONTEXT),
     "stablelm": lambda: tf.StableLmConfig(**_LLAMA),
     "bloom": lambda: tf.BloomConfig(vocab_size=VOCAB, hidden_size=WIDTH, n_layer=LAYERS, n_head=HEADS, seq_length=CONTEXT),
-    "falcon": lambda: tf.FalconConfig(
-        vocab_size=VOCAB, hidden_size=WIDTH, num_hidden_layers=LAYERS, num_attention_heads=HEADS, multi_query=True,
-        new_decoder_architecture=False, parallel_attn=True, bias=False, alibi=False, max_position_embeddings=CONTEXT,
+    "falcon": lambda: tf.FalconConfig(**_FALCON, multi_query=True, new_decoder_architecture=False, parallel_attn=True, alibi=False),
+    "falcon_40b": lambda: tf.FalconConfig(**_FALCON, num_kv_heads=KV_HEADS, new_decoder_architecture=True, alibi=False),
+    "falcon_rw": lambda: tf.FalconConfig(
+        **_FALCON, multi_query=False, new_decoder_architecture=False, parallel_attn=False, alibi=True,
     ),
 }
 
 
-def build(name, seed=7):
-    """A model with weights large enough that its heads differ."""
+def build(name, seed=7, **changed):
+    """A model with weights large enough that its heads differ; with the same ones whatever of its configuration is changed."""
     torch.manual_seed(seed)
     config = CONFIGS[name]()
+    for key, value in changed.items():
+        setattr(config, key, value)
     config._attn_implementation = "eager"
     config.use_cache = False
     model = tf.AutoModelForCausalLM.from_config(config, attn_implementation="eager").eval().float()

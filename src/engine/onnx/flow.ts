@@ -24,7 +24,7 @@ export class Flow {
     for (const tensor of this.tensors) {
       for (const node of topology.consumers(tensor)) {
         if (!NO_FLOW.has(node.opType)) {
-          for (const output of node.outputs) {
+          for (const output of node.outputs.filter((name) => name !== '')) {
             this.tensors.add(output);
           }
         }

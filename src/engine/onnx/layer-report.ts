@@ -1,8 +1,8 @@
 import type { LayerReport } from '../../protocol/model';
 import type { GraphAnalysis } from './analysis';
 import { type AttentionSite, entryNode, type LayerAttention } from './attention';
-import { isPartOf } from './attention-parts';
 import type { GraphNode } from './graph';
+import { isPartOf } from './operator-writer';
 
 /** What a graph tells of a layer without being run. */
 export type LayerFindings = Omit<LayerReport, 'recomputed' | 'heads' | 'kvHeads'>;

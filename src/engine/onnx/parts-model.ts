@@ -1,8 +1,9 @@
 import { attentionParts } from './attention-parts';
 import type { NodeContent } from './build';
-import { type GraphNode, type Model, readModel } from './graph';
+import { type GraphNode, readModel } from './graph';
 import { instrument } from './instrument';
 import { ModelFile } from './model-file';
+import { summedNorm } from './summed-norm';
 import { Topology } from './topology';
 
 /**
@@ -19,14 +20,6 @@ export interface PartsModel {
   readonly handedOut: ReadonlyMap<string, readonly [GraphNode, NodeContent]>;
 }
 
-/** Norms that add what is new to the stream first. */
-const SKIP_NORMS: Readonly<Record<string, string>> = {
-  SkipLayerNormalization: 'LayerNormalization',
-  SkipSimplifiedLayerNormalization: 'SimplifiedLayerNormalization',
-};
-/** Their output with that sum. */
-const SKIP_SUM = 3;
-
 /** @param topology of the model as it was exported */
 export function writeInParts(topology: Topology): PartsModel {
   const { model } = topology;
@@ -34,11 +27,11 @@ export function writeInParts(topology: Topology): PartsModel {
   const operators = new Map<string, GraphNode>();
   const handedOut = new Map<string, readonly [GraphNode, NodeContent]>();
   for (const node of topology.order) {
-    if (node.domain === 'com.microsoft' && node.opType in SKIP_NORMS) {
-      const sum = node.outputs[SKIP_SUM] || `${node.outputs[0]}/parts/sum`;
-      replace.set(node, normParts(model, node, sum));
-      if (!node.outputs[SKIP_SUM]) {
-        handedOut.set(sum, [node, withSum(model, node, sum)]);
+    const norm = summedNorm(topology, node);
+    if (norm !== null) {
+      replace.set(node, norm.nodes);
+      if (norm.summing !== null) {
+        handedOut.set(norm.sum, [node, norm.summing]);
       }
       continue;
     }
@@ -90,36 +83,4 @@ export function isExported(exported: Topology, tensor: string): boolean {
   return (
     exported.producer(tensor) !== undefined || initializers.has(tensor) || inputs.some(({ name }) => name === tensor)
   );
-}
-
-function normParts(model: Model, node: GraphNode, sum: string): readonly NodeContent[] {
-  const isSimplified = node.opType === 'SkipSimplifiedLayerNormalization';
-  const [input, skip, gamma, ...others] = node.inputs;
-  const [beta, bias] = isSimplified ? ['', others[0] ?? ''] : [others[0] ?? '', others[1] ?? ''];
-  const biased = `${node.outputs[0]}/parts/biased`;
-  return [
-    ...(bias ? [{ opType: 'Add', inputs: [input, bias], outputs: [biased] }] : []),
-    { opType: 'Add', inputs: [bias ? biased : input, skip], outputs: [sum] },
-    {
-      opType: SKIP_NORMS[node.opType],
-      inputs: [sum, gamma, ...(beta ? [beta] : [])],
-      outputs: [node.outputs[0]],
-      attributes: { axis: -1 },
-      encodedAttributes: encodedAttributes(model, node),
-    },
-  ];
-}
-
-/** The same norm, handing out the sum that it norms. */
-function withSum(model: Model, node: GraphNode, sum: string): NodeContent {
-  const { opType, domain, name, inputs, outputs } = node;
-  return {
-    ...{ opType, domain, name, inputs },
-    outputs: [outputs[0], '', '', sum],
-    encodedAttributes: encodedAttributes(model, node),
-  };
-}
-
-function encodedAttributes({ file }: Model, { attributes }: GraphNode): readonly Uint8Array[] {
-  return [...attributes.values()].map(({ record }) => file.read(record));
 }

@@ -19,7 +19,8 @@ export class Topology {
         this.producers.set(output, node);
         given.add(output);
       }
-      for (const input of new Set(readBy(node))) {
+      // What is left out of a node's list has no name, and nothing in common with what another leaves out.
+      for (const input of new Set(readBy(node).filter((name) => name !== ''))) {
         const consumers = this.consumersByTensor.get(input);
         if (consumers === undefined) {
           this.consumersByTensor.set(input, [node]);

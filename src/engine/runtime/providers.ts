@@ -148,6 +148,12 @@ export function openSliceSession(model: InstrumentedModel, name: string): Promis
   });
 }
 
+/**
+ * The runtime makes one operator of a product and its integer weights (DequantizeLinear), and unless told otherwise rounds
+ * what goes in to eight bits as well: 1 keeps it float32, as the model says.
+ */
+const FLOAT_PRODUCTS = '1';
+
 /** Opens a session on the processor for a model without weights. */
 export async function openSmallSession(bytes: Uint8Array, name: string): Promise<InferenceSession> {
   const runtime = await loadRuntime();
@@ -162,7 +168,11 @@ async function createSession(
   options: InferenceSession.SessionOptions,
 ): Promise<InferenceSession> {
   const runtime = await loadRuntime();
-  const session = { ...(options.extra?.session as object), model_external_initializers_file_folder_path: folder };
+  const session = {
+    ...(options.extra?.session as object),
+    model_external_initializers_file_folder_path: folder,
+    qdq_matmulnbits_accuracy_level: FLOAT_PRODUCTS,
+  };
   return runtime.InferenceSession.create(bytes, {
     ...options,
     logSeverityLevel: LOG_FATAL,
