@@ -20,7 +20,9 @@ export interface Rotation {
 /** Between the projection and the product with the other side there are a few dozen nodes. */
 const MOST_STEPS = 40;
 /** What a position's cosines and sines are looked up with. */
-const LOOK_UPS = new Set(['Gather', 'Slice', 'GatherND']);
+const LOOK_UPS = new Set(['Gather', 'GatherElements', 'GatherND', 'Slice']);
+/** What a table may be repeated by, for a batch. */
+const REPEATS = new Set(['Expand', 'Tile']);
 
 /**
  * Finds where a layer turns its queries and keys.
@@ -74,8 +76,8 @@ function isAngular(topology: Topology, tensor: string): boolean {
     if (node === undefined) {
       continue;
     }
-    const isTable = LOOK_UPS.has(node.opType) && topology.isConstant(node.inputs[0]);
-    if (node.opType === 'Cos' || node.opType === 'Sin' || (isTable && rankOf(topology, node.inputs[0]) >= 2)) {
+    const isTable = LOOK_UPS.has(node.opType) && rankOf(topology, unrepeated(topology, node.inputs[0])) >= 2;
+    if (node.opType === 'Cos' || node.opType === 'Sin' || isTable) {
       return true;
     }
     if (node.opType !== 'Shape') {
@@ -85,6 +87,11 @@ function isAngular(topology: Topology, tensor: string): boolean {
     }
   }
   return false;
+}
+
+function unrepeated(topology: Topology, tensor: string): string {
+  const node = topology.producer(tensor);
+  return node !== undefined && REPEATS.has(node.opType) ? unrepeated(topology, node.inputs[0]) : tensor;
 }
 
 /** 0 where it is not known. */

@@ -20,7 +20,12 @@ export interface DecoderShape {
   readonly mask?: 'where' | 'add' | 'where-add';
   /** Tokens a query sees, itself included. */
   readonly slidingWindow?: number;
-  readonly positions?: 'learned' | 'rotary' | 'alibi';
+  /** Computed sines and cosines are `sinusoidal`. */
+  readonly positions?: 'learned' | 'rotary' | 'alibi' | 'sinusoidal';
+  /** The first token's row of the table of positions (OPT: 2). */
+  readonly firstPosition?: number;
+  /** Numbers of each head that are turned, and whether i goes with i + half of them or 2i with 2i + 1 (GPT-J). */
+  readonly rotation?: { readonly width: number; readonly pairing: 'halves' | 'neighbours' };
   /** Bounds the scores by tanh (Gemma 2). */
   readonly softcap?: number;
   /** Softmax in float32 between two casts, or in double precision for a float32 model. */
@@ -128,8 +133,12 @@ class DecoderBuilder {
     const embedding = b.random([shape.vocabSize, this.hiddenSize], 0.5, type, 'wte.weight');
     let stream = b.op('Gather', [embedding, ids]);
     if ((shape.positions ?? 'learned') === 'learned') {
-      const table = b.random([shape.contextLength, this.hiddenSize], 0.2, type, 'wpe.weight');
-      stream = b.op('Add', [stream, b.op('Gather', [table, b.op('Unsqueeze', [this.toldPositions, b.int64([0])])])]);
+      const first = shape.firstPosition ?? 0;
+      const table = b.random([shape.contextLength + first, this.hiddenSize], 0.2, type, 'wpe.weight');
+      const rows = first === 0 ? this.toldPositions : b.op('Add', [this.toldPositions, b.int64([first], [])]);
+      stream = b.op('Add', [stream, b.op('Gather', [table, b.op('Unsqueeze', [rows, b.int64([0])])])]);
+    } else if (shape.positions === 'sinusoidal') {
+      stream = b.op('Add', [stream, this.sinusoids()]);
     }
     const streams = [stream];
     const weights: string[] = [];
@@ -177,15 +186,45 @@ class DecoderBuilder {
     }
   }
 
-  private rotary(): void {
-    const { builder: b, shape, type } = this;
-    const half = shape.headDim / 2;
-    const frequencies = Array.from({ length: half }, (_, index) => 10_000 ** (-index / half));
+  /** [T, N]: the position times 10,000^(−i / N). */
+  private angles(pairs: number): string {
+    const { builder: b } = this;
+    const frequencies = Array.from({ length: pairs }, (_, index) => 10_000 ** (-index / pairs));
     const positions = b.op('Unsqueeze', [b.op('Cast', [this.toldPositions], { to: DataType.Float32 }), b.int64([1])]);
-    const angles = b.op('MatMul', [positions, b.floats([1, half], frequencies)]);
-    const both = b.op('Concat', [angles, angles], { axis: -1 });
-    const cast = (name: string) => (type === DataType.Float32 ? name : b.op('Cast', [name], { to: type }));
-    this.rotation = { cos: cast(b.op('Cos', [both])), sin: cast(b.op('Sin', [both])) };
+    return b.op('MatMul', [positions, b.floats([1, pairs], frequencies)]);
+  }
+
+  private typed(name: string): string {
+    return this.type === DataType.Float32 ? name : this.builder.op('Cast', [name], { to: this.type });
+  }
+
+  /** [T, D]: sines, then cosines (Vaswani et al. 2017). */
+  private sinusoids(): string {
+    const { builder: b } = this;
+    const angles = this.angles(this.hiddenSize / 2);
+    return this.typed(b.op('Concat', [b.op('Sin', [angles]), b.op('Cos', [angles])], { axis: -1 }));
+  }
+
+  private rotary(): void {
+    const { builder: b } = this;
+    const { width, pairing } = this.turned;
+    const angles = this.angles(width / 2);
+    const both =
+      pairing === 'halves'
+        ? b.op('Concat', [angles, angles], { axis: -1 })
+        : this.interleaved(angles, angles, b.int64([-1, width]));
+    this.rotation = { cos: this.typed(b.op('Cos', [both])), sin: this.typed(b.op('Sin', [both])) };
+  }
+
+  private get turned(): { readonly width: number; readonly pairing: 'halves' | 'neighbours' } {
+    return this.shape.rotation ?? { width: this.shape.headDim, pairing: 'halves' };
+  }
+
+  /** The numbers of two tensors by turns. */
+  private interleaved(even: string, odd: string, shape: string): string {
+    const { builder: b } = this;
+    const pairs = [even, odd].map((name) => b.op('Unsqueeze', [name, b.int64([-1])]));
+    return b.op('Reshape', [b.op('Concat', pairs, { axis: -1 }), shape]);
   }
 
   private masks(): void {
@@ -361,11 +400,17 @@ class DecoderBuilder {
 
   private rotate(name: string): string {
     const { builder: b, shape } = this;
-    const half = shape.headDim / 2;
-    const part = (from: number, to: number) => b.op('Slice', [name, b.int64([from]), b.int64([to]), b.int64([3])]);
-    const turned = b.op('Concat', [b.op('Neg', [part(half, shape.headDim)]), part(0, half)], { axis: -1 });
+    const { width, pairing } = this.turned;
+    const part = (of: string, from: number, to: number, step = 1) =>
+      b.op('Slice', [of, ...[[from], [to], [3], [step]].map((numbers) => b.int64(numbers))]);
+    const own = width === shape.headDim ? name : part(name, 0, width);
+    const turned =
+      pairing === 'halves'
+        ? b.op('Concat', [b.op('Neg', [part(own, width / 2, width)]), part(own, 0, width / 2)], { axis: -1 })
+        : this.interleaved(b.op('Neg', [part(own, 1, width, 2)]), part(own, 0, width, 2), b.op('Shape', [own]));
     const { cos, sin } = this.rotation;
-    return b.op('Add', [b.op('Mul', [name, cos]), b.op('Mul', [turned, sin])]);
+    const after = b.op('Add', [b.op('Mul', [own, cos]), b.op('Mul', [turned, sin])]);
+    return own === name ? after : b.op('Concat', [after, part(name, width, shape.headDim)], { axis: -1 });
   }
 
   private cached(name: string, layer: number, kind: 'key' | 'value'): string {
