@@ -109,6 +109,9 @@ export class Stages {
       yield () => this.logitLens.of(trace, { traceId, positions, limit: 1 });
     }
     yield () => this.logitAttribution.prepare(trace, last);
+    if (anatomy.plan.embedding !== null) {
+      yield* this.neighbours.preparation(trace, anatomy.plan.embedding);
+    }
   }
 
   embedding(params: EmbeddingParams, cancellation?: Cancellation): Promise<EmbeddingView> {

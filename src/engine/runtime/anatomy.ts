@@ -16,6 +16,7 @@ import { findUnembedding, type Unembedding } from '../onnx/unembedding';
 import { buildFeeds, type Feeds } from './feeds';
 import { LogitReader, type LogitReading } from './logit-reader';
 import { firstLine, type Runtime } from './providers';
+import { type NearRow, RowComparer } from './row-comparer';
 import { cutSlice, type OpenedSlice } from './slices';
 import { byteLengthOf, dataTypeOf, floatData, tensorOfFloats } from './tensors';
 
@@ -138,9 +139,11 @@ export class Anatomy {
   private layerRuns: { readonly pass: KeptPass | null; readonly byLayer: Map<number, LayerRun> } = EMPTY_RUNS;
 
   private readonly reader: LogitReader;
+  private readonly comparer: RowComparer;
 
   constructor(private readonly options: AnatomyOptions) {
     this.reader = new LogitReader(options.runtime);
+    this.comparer = new RowComparer(options.runtime);
   }
 
   get plan(): AnatomyPlan {
@@ -349,6 +352,15 @@ export class Anatomy {
     return this.reader.read(logits, asked, limit);
   }
 
+  /** As `RowComparer.nearest`. */
+  nearestRows(
+    table: Float32Array,
+    vectors: readonly Float32Array[],
+    limit: number,
+  ): Promise<readonly (readonly NearRow[])[]> {
+    return this.comparer.nearest(table, vectors, limit);
+  }
+
   /** Whether logits are the head's product, without a function after it. */
   get isUnembeddingLinear(): boolean {
     return this.unembedding.linear;
@@ -358,7 +370,7 @@ export class Anatomy {
     const opened = await Promise.allSettled(this.slices.values());
     this.slices.clear();
     this.layerRuns = EMPTY_RUNS;
-    await this.reader.dispose();
+    await Promise.all([this.reader.dispose(), this.comparer.dispose()]);
     await Promise.all(opened.map((slice) => (slice.status === 'fulfilled' ? slice.value.session.release() : null)));
   }
 
