@@ -36,6 +36,8 @@ export interface RequestSender {
 const THUMBNAIL_RESOLUTION = 48;
 /** Candidates that are listed where the sampler keeps fewer. */
 const CANDIDATES_LISTED = 18;
+/** Heads are scored for so long until the panel says how far it is, and something else can be answered. */
+const SCORING_PIECE_MS = 100;
 /** Rows of single queries that are kept for the token tints and the list of keys. */
 const ROWS_KEPT = 32;
 
@@ -114,15 +116,21 @@ export class Questions {
     this.#ask('overview', HeadOverviewRequest, params, (value) => this.store.takeOverview(trace, value));
   }
 
-  /** After the thumbnails, which are waited for: the first time the model is run for it. */
+  /** After the thumbnails, which are waited for: the first time the model is run for it, a piece at a time. */
   #askHeadScores(state: PanelState, trace: Trace): void {
     const { collapsed } = state.view;
-    const wanted = !collapsed.includes('attention') || !collapsed.includes('heads');
+    const wanted = !state.scoringStopped && (!collapsed.includes('attention') || !collapsed.includes('heads'));
     if (wanted && scoresOfHeads(state) === null && answerFor(state.overview, trace) !== null) {
       const { directory } = trace.model;
-      this.#ask('headScores', HeadScoresRequest, { traceId: trace.id }, (value) =>
-        this.store.update({ headScores: { directory, value } }),
-      );
+      const params = { traceId: trace.id, withinMs: SCORING_PIECE_MS };
+      this.#ask('headScores', HeadScoresRequest, params, (value) => {
+        if (value.scores === null) {
+          this.#asked.delete('headScores');
+        }
+        this.store.update({ headScoring: { directory, value } });
+      });
+    } else if (!wanted) {
+      this.#withdraw('headScores');
     }
   }
 

@@ -1,5 +1,5 @@
 import type { HeadlightError } from '../src/protocol/errors';
-import type { HeadCombination, HeadScores } from '../src/protocol/heads';
+import type { HeadCombination, HeadScores, HeadScoring } from '../src/protocol/heads';
 import type { PanelSnapshot, Passage } from '../src/protocol/panel';
 import type { AttentionStep } from '../src/protocol/stages';
 import type { CandidateList, HeadMatrix, HeadOverview, SamplerSettings, Trace } from '../src/protocol/trace';
@@ -133,7 +133,9 @@ export interface PanelState {
   readonly resolution: number;
   readonly overview: Answered<HeadOverview> | null;
   /** Of the model named; those on random tokens are the same for every passage. */
-  readonly headScores: { readonly directory: string; readonly value: HeadScores } | null;
+  readonly headScoring: { readonly directory: string; readonly value: HeadScoring } | null;
+  /** Whether the user has stopped the scoring of heads. */
+  readonly scoringStopped: boolean;
   readonly matrix: Answered<HeadMatrix> | null;
   readonly rows: Answered<readonly HeadRow[]> | null;
   readonly candidates: Answered<CandidateList> | null;
@@ -211,8 +213,13 @@ export function answerFor<T>(answered: Answered<T> | null, trace: Trace | null):
 
 /** The scores of the shown model's heads; null until they are there. */
 export function scoresOfHeads(state: PanelState): HeadScores | null {
-  const { headScores } = state;
-  return headScores !== null && headScores.directory === traceOf(state)?.model.directory ? headScores.value : null;
+  return scoringOfHeads(state)?.scores ?? null;
+}
+
+/** How far the shown model's heads are scored; null before that has begun. */
+export function scoringOfHeads(state: PanelState): HeadScoring | null {
+  const { headScoring } = state;
+  return headScoring !== null && headScoring.directory === traceOf(state)?.model.directory ? headScoring.value : null;
 }
 
 /** A tree with the branch that a trace shows and nobody remembers: it parts where the passage has another token. */
@@ -321,7 +328,8 @@ export class PanelStore {
       suggestedHead: null,
       resolution: 0,
       overview: null,
-      headScores: null,
+      headScoring: null,
+      scoringStopped: false,
       matrix: null,
       rows: null,
       candidates: null,

@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Inspector } from '../engine/inspect/inspector';
 import { HeadlightError } from '../protocol/errors';
-import { HEAD_SCORES, type HeadScoreName } from '../protocol/heads';
+import { HEAD_SCORES, type HeadScoreName, type HeadScoring } from '../protocol/heads';
 import {
   type AttentionStep,
   type AttributionSource,
@@ -11,9 +11,11 @@ import {
   type WordPart,
 } from '../protocol/stages';
 import type { Trace } from '../protocol/trace';
+import { type TrainingView, withWindow } from '../protocol/training';
 import type { CommandLine, StageChoice } from './command-line';
 import { writeNpy } from './npy';
 import { percent, quoted, table } from './page';
+import { showProgress } from './progress';
 import { visible } from './visible';
 
 /** What a stage comes to: a page for people, the same for programs, and its tensors by file name. */
@@ -36,6 +38,8 @@ const GENERATED = 20;
 /** Of a vector. */
 const NUMBERS = 6;
 const HEADS_OF_A_KIND = 8;
+/** Heads are scored for so long until it is said how far that is. */
+const PIECE_MS = 100;
 
 const SCORE_TITLES: Readonly<Record<HeadScoreName, string>> = {
   previous: 'Previous token: weight on the token just before',
@@ -292,7 +296,16 @@ async function attention(
 
 /** Every head's scores; the page lists the strongest of each kind. */
 async function heads(inspector: Inspector, { id: traceId }: Trace): Promise<StageOutput> {
-  const scores = await inspector.headScores({ traceId });
+  let scoring: HeadScoring;
+  try {
+    do {
+      scoring = await inspector.scoreHeads({ traceId, withinMs: PIECE_MS });
+      showProgress(`${scoring.done} of ${scoring.of} layers scored on two random texts`);
+    } while (scoring.scores === null);
+  } finally {
+    showProgress('');
+  }
+  const { scores } = scoring;
   const { layers, heads, passage, repeated, control, randomText } = scores;
   const { length, first, beginsText } = randomText;
   const share = (value: number) => (Number.isNaN(value) ? '–' : value.toFixed(3));
@@ -463,8 +476,20 @@ async function again(
   return { page: page.join('\n\n'), json: answer };
 }
 
+/** The passage as training data, window after window; what is running is told on the way. */
 async function training(inspector: Inspector, { id: traceId }: Trace, stride: number): Promise<StageOutput> {
-  const view = await inspector.stages.training({ traceId, stride });
+  let read: TrainingView | null = null;
+  try {
+    do {
+      read = withWindow(read, await inspector.stages.training({ traceId, stride, window: read?.windowsRead ?? 0 }));
+      if (read.windows > 1) {
+        showProgress(`${read.windowsRead} of ${read.windows} windows read`);
+      }
+    } while (read.windowsRead < read.windows);
+  } finally {
+    showProgress('');
+  }
+  const view = read;
   const rows = view.rows.map(({ position, input, target, probability, loss }) => [
     String(position),
     percent(probability),
@@ -478,7 +503,12 @@ async function training(inspector: Inspector, { id: traceId }: Trace, stride: nu
         (view.bitsPerByte === null ? '' : `, ${view.bitsPerByte.toFixed(3)} bits per byte`);
   const windows = view.windows > 1 ? `, in ${view.windows} windows with stride ${view.stride}` : '';
   const title = `As training data: ${view.scored} of ${view.tokens} tokens scored${windows}; ${figures}`;
-  return { page: table(title, ['position', 'probability', 'loss', 'input → target'], rows, false), json: view };
+  const rest = rows.length < view.scored ? `\n  The first ${rows.length} are listed; the figures are of all.` : '';
+  return {
+    page: table(title, ['position', 'probability', 'loss', 'input → target'], rows, false) + rest,
+    json: view,
+    tensors: new Map([['losses', { shape: [view.scored], values: view.losses }]]),
+  };
 }
 
 function checkToken(token: number, length: number): void {

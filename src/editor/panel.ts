@@ -27,6 +27,7 @@ import {
 } from '../protocol/panel';
 import { overPort } from '../protocol/port';
 import { STAGE_REQUESTS } from '../protocol/stages';
+import { TrainingRequest } from '../protocol/training';
 import type { Engine } from './engine';
 import type { Inspection } from './inspection';
 import { saveFile } from './save-file';
@@ -124,6 +125,7 @@ export class Panel implements vscode.Disposable {
     this.handOn(connection, CombinedHeadsRequest);
     this.handOn(connection, CandidatesRequest);
     this.handOn(connection, ContinuationRequest);
+    this.handOn(connection, TrainingRequest);
     for (const request of STAGE_REQUESTS) {
       this.handOn(connection, request as RequestType<unknown, unknown, unknown>);
     }

@@ -26,11 +26,11 @@ import {
   NormsRequest,
   SamplerStepsRequest,
   StreamNormsRequest,
-  TrainingRequest,
   VocabulariesRequest,
   WordMergesRequest,
   WorkedRowRequest,
 } from '../protocol/stages';
+import { TrainingRequest } from '../protocol/training';
 import { IdleWork } from './idle-work';
 import { pauseUnlessCancelled } from './inspect/cancellation';
 import { describeModel } from './inspect/describe-model';
@@ -136,9 +136,12 @@ export function serve(connection: MessageConnection): void {
   answer(BranchRequest, (params, cancellation) => inTurn(cancellation, () => loaded().branch(params, cancellation)));
   answer(HeadOverviewRequest, (params, cancellation) => loaded().headOverview(params, cancellation));
   answer(CombinedHeadsRequest, (params, cancellation) => loaded().combinedHeads(params, cancellation));
-  // It may run the model.
+  // These may run the model.
   answer(HeadScoresRequest, (params, cancellation) =>
-    inTurn(cancellation, () => loaded().headScores(params, cancellation)),
+    inTurn(cancellation, () => loaded().scoreHeads(params, cancellation)),
+  );
+  answer(TrainingRequest, (params, cancellation) =>
+    inTurn(cancellation, () => loaded().stages.training(params, cancellation)),
   );
   answer(HeadMatrixRequest, (params) => loaded().headMatrix(params));
   answer(CandidatesRequest, (params) => loaded().candidates(params));
@@ -148,7 +151,6 @@ export function serve(connection: MessageConnection): void {
   answer(LensRequest, (params, cancellation) => loaded().stages.lens(params, cancellation));
   answer(AttributionRequest, (params, cancellation) => loaded().stages.attribution(params, cancellation));
   answer(StreamNormsRequest, (params, cancellation) => loaded().stages.streamNorms(params, cancellation));
-  answer(TrainingRequest, (params, cancellation) => loaded().stages.training(params, cancellation));
   answer(WordMergesRequest, (params) => loaded().stages.wordMerges(params));
   answer(VocabulariesRequest, (params) => loaded().stages.vocabularies(params));
   answer(NormsRequest, (params) => loaded().stages.norms(params));

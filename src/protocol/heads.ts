@@ -59,4 +59,18 @@ export interface CombinedHeadsParams extends HeadMatrixParams {
 /** Grouped cells as in `HeadMatrix`; those of largest weights are the largest of their pairs. */
 export const CombinedHeadsRequest = new RequestType<CombinedHeadsParams, HeadMatrix, unknown>('trace/combinedHeads');
 
-export const HeadScoresRequest = new RequestType<OfTrace, HeadScores, unknown>('trace/headScores');
+export interface HeadScoresParams extends OfTrace {
+  /** About so long is worked for this answer; null works until all is done. What was done is kept for the next question. */
+  readonly withinMs: number | null;
+}
+
+/** The scores, or how far they are. */
+export interface HeadScoring {
+  /** Null where there is more to do. */
+  readonly scores: HeadScores | null;
+  /** Layers that are scored, and all that are to be: those of the model for each of the two random texts. */
+  readonly done: number;
+  readonly of: number;
+}
+
+export const HeadScoresRequest = new RequestType<HeadScoresParams, HeadScoring, unknown>('trace/headScores');

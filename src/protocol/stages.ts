@@ -174,42 +174,6 @@ export interface StreamNorms {
   readonly feedForward: Float32Array;
 }
 
-export interface TrainingParams extends OfTrace {
-  /** Tokens that a window is ahead of the one before it, for a text that is longer than the context. */
-  readonly stride: number;
-}
-
-/** One token of the text as a model is trained on it. */
-export interface TrainingRow {
-  /** Position of the input token in the text. */
-  readonly position: number;
-  /** The token that is read, and the one that is to follow. */
-  readonly input: NamedToken;
-  readonly target: NamedToken;
-  /** The target's probability; its loss is −ln of it, in nats. */
-  readonly probability: number;
-  readonly loss: number;
-  /** Tokens that stood before the target in its window. */
-  readonly context: number;
-}
-
-/** A text as training data. */
-export interface TrainingView {
-  readonly tokens: number;
-  readonly windows: number;
-  readonly stride: number;
-  /** The first rows of all; the sums below are over all of them. */
-  readonly rows: readonly TrainingRow[];
-  /** Targets that were scored: all tokens but the first. */
-  readonly scored: number;
-  /** Mean of the losses, in nats; null where nothing was scored. */
-  readonly meanLoss: number | null;
-  /** e to the mean loss. */
-  readonly perplexity: number | null;
-  /** All losses in bits, over the bytes of the scored tokens. */
-  readonly bitsPerByte: number | null;
-}
-
 export interface SamplerStepsParams extends OfTrace {
   readonly sampler: SamplerSettings;
   /** So many tokens are followed through the steps. */
@@ -408,7 +372,6 @@ export const WorkedRowRequest = new RequestType<WorkedRowParams, WorkedRow, unkn
 export const LensRequest = new RequestType<LensParams, LogitLens, unknown>('trace/lens');
 export const AttributionRequest = new RequestType<AttributionParams, Attribution, unknown>('trace/attribution');
 export const StreamNormsRequest = new RequestType<OfTrace, StreamNorms, unknown>('trace/streamNorms');
-export const TrainingRequest = new RequestType<TrainingParams, TrainingView, unknown>('trace/training');
 export const SamplerStepsRequest = new RequestType<SamplerStepsParams, SamplerSteps, unknown>('trace/samplerSteps');
 export const WordMergesRequest = new RequestType<TokenParams, WordMerges, unknown>('trace/wordMerges');
 export const VocabulariesRequest = new RequestType<OfTrace, Vocabularies, unknown>('trace/vocabularies');
@@ -423,7 +386,6 @@ export const STAGE_REQUESTS = [
   LensRequest,
   AttributionRequest,
   StreamNormsRequest,
-  TrainingRequest,
   SamplerStepsRequest,
   WordMergesRequest,
   VocabulariesRequest,

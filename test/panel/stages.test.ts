@@ -5,12 +5,21 @@ import { root } from '../../scripts/project.mjs';
 import { Inspector } from '../../src/engine/inspect/inspector';
 import type { AttentionStep } from '../../src/protocol/stages';
 import type { Trace } from '../../src/protocol/trace';
+import { withWindow } from '../../src/protocol/training';
 import { PanelPage } from './panel-page';
 import { Workbench } from './workbench';
 
 const INSPECT = 'Headlight: Inspect Selection';
 /** Two runs of the same model over the same text may share out their sums differently. */
 const TOLERANCE = 1e-4;
+/** The sections of the journey, and those of them that are about one token. */
+const STAGES = [
+  ...['Text to tokens', 'Embedding and position', 'Attention', 'One row in numbers', 'Heads', 'Choosing, step by step'],
+  ...['Layers', 'Attribution', 'Residual stream', 'Feed-forward', 'Again, token by token', 'As training data'],
+];
+const OF_A_TOKEN = ['merges', 'embedding', 'row', 'attribution', 'stream', 'neurons'];
+/** Of long.py: more than the context, and more than the windows that are read unasked. */
+const LONG_LINES = 199;
 const SAMPLER = { temperature: 0.8, topK: 40, topP: 0.9, minP: 0 };
 
 describe('the stages in the panel', () => {
@@ -362,6 +371,73 @@ describe('the stages in the panel', () => {
     await workbench.screenshot('training');
   });
 
+  it('opens and closes every stage by mouse and by keyboard', async () => {
+    const { frame } = await panel();
+    for (const title of STAGES) {
+      const button = frame.getByRole('button', { name: title, exact: true });
+      const isOpen = async (expected: boolean) => {
+        await frame.locator(`.section-title[aria-expanded=${expected}]`).and(button).waitFor();
+        const body = frame.locator(`#${await button.getAttribute('aria-controls')}`);
+        assert.equal(await body.isVisible(), expected, title);
+      };
+      const before = (await button.getAttribute('aria-expanded')) === 'true';
+      await button.click();
+      await isOpen(!before);
+      await button.press(before ? 'Enter' : ' ');
+      await isOpen(before);
+      if (!before) {
+        await button.click();
+      }
+    }
+  });
+
+  it('follows a token that is clicked, and one that is reached by keys, in every stage of a token', async () => {
+    const { frame } = await panel();
+    const follow = async (index: number) => {
+      for (const section of OF_A_TOKEN) {
+        const subtitle = frame.locator(`[data-section=${section}] .subtitle`);
+        await subtitle.filter({ hasText: new RegExp(`#${index}(?!\\d)`) }).waitFor();
+      }
+      const { nearest } = await inspector.stages.embedding({
+        ...{ traceId: trace.id, token: index, ...(await shownHead()), limit: 12 },
+      });
+      await frame.locator(`[data-section=embedding] [data-near="${nearest[0].id}"]`).waitFor();
+      const { layer } = await shownHead();
+      const { neurons } = await inspector.stages.neurons({ traceId: trace.id, layer, token: index, limit: 12 });
+      await frame.locator(`[data-neuron="${neurons[0].neuron}"]`).first().waitFor();
+    };
+    await frame.locator('[data-token-index="4"]').first().click();
+    // What is pointed at goes before what is pinned.
+    await frame.locator('.section-title').first().hover();
+    await follow(4);
+    await frame.getByRole('listbox', { name: 'Tokens of the passage' }).focus();
+    await workbench.page.keyboard.press('ArrowRight');
+    await workbench.page.keyboard.press('ArrowRight');
+    await workbench.page.keyboard.press('Enter');
+    await follow(6);
+  });
+
+  it('points at the lens and at the parts of a logit by mouse', async () => {
+    const { frame } = await panel();
+    await open('Layers');
+    const cell = frame.locator('.lens-cell[data-depth="1"]').nth(1);
+    const position = Number(await cell.getAttribute('data-position'));
+    await cell.hover();
+    await frame.locator(`[data-lens-readout="1,${position}"]`).waitFor();
+    const listed = await frame.locator('[data-lens-readout] .lens-candidate').count();
+    assert.equal(listed, 5, 'the five most probable tokens');
+    await cell.click();
+    await frame.locator(`[data-token-index="${position}"].is-pinned`).first().waitFor();
+    await open('Attribution');
+    const difference = frame.locator('[data-section=attribution] [data-difference]');
+    await frame.locator('[data-section=attribution] .subtitle', { hasText: `#${position}` }).waitFor();
+    await difference.waitFor();
+    const link = frame.locator('[data-section=attribution] .plain-link').last();
+    const [layer, head] = ((await link.textContent()) ?? '').match(/\d+/g)!.map(Number);
+    await link.click();
+    await frame.locator(`.matrix[data-layer="${layer}"][data-head="${head}"]`).waitFor();
+  });
+
   it('is drawn whole in every theme, and in a narrow panel', async () => {
     await workbench.page.setViewportSize({ width: 1500, height: 3400 });
     const { frame } = await panel();
@@ -380,6 +456,46 @@ describe('the stages in the panel', () => {
     const overflow = await frame.locator('main.panel').evaluate((main) => main.scrollWidth - main.clientWidth);
     assert.equal(overflow, 0, 'nothing is wider than the panel');
   });
+
+  it('reads a text that is longer than the context in windows, stops, and reads on', async () => {
+    await workbench.setTheme('dark');
+    await workbench.page.setViewportSize({ width: 1500, height: 1250 });
+    const source = readFileSync(path.join(workbench.folder, 'long.py'), 'utf8').split('\n').slice(0, LONG_LINES);
+    await workbench.openFile('long.py');
+    await workbench.selectLines(1, LONG_LINES);
+    await workbench.runCommand(INSPECT);
+    await (await panel()).shows('long.py');
+    const { id: traceId, model } = await inspector.trace(source.join('\n'));
+    const stride = Math.floor(model.contextLength / 3);
+    let expected = withWindow(null, await inspector.stages.training({ traceId, stride, window: 0 }));
+    while (expected.windowsRead < expected.windows) {
+      const window = expected.windowsRead;
+      expected = withWindow(expected, await inspector.stages.training({ traceId, stride, window }));
+    }
+    const { frame, announcement } = await panel();
+    await open('As training data');
+    const field = frame.locator('[data-section=training] vscode-text-field input');
+    await field.fill(String(stride));
+    // The first windows are read unasked.
+    const reading = (count: number) => frame.locator(`[data-section=training] .progress[data-done="${count}"]`);
+    await reading(8).locator('vscode-button', { hasText: 'Read on' }).waitFor();
+    await reading(8).locator('vscode-button', { hasText: 'Read on' }).press('Enter');
+    await frame.locator('[data-section=training] vscode-button', { hasText: 'Stop' }).click();
+    const readOn = frame.locator('[data-section=training] vscode-button', { hasText: 'Read on' });
+    await readOn.waitFor();
+    await workbench.screenshot('training-stopped');
+    const loss = frame.locator('[data-figure="cross-entropy"]');
+    const stoppedAt = Number(await loss.getAttribute('data-value'));
+    const scored = Number((await frame.locator('[data-section=training] .subtitle').textContent())!.replace(/\D/g, ''));
+    assert.ok(scored < expected.scored, `${scored} of ${expected.scored}`);
+    const part = expected.losses.subarray(0, scored).reduce((sum, value) => sum + value, 0) / scored;
+    assert.ok(Math.abs(stoppedAt - part) < TOLERANCE, `${stoppedAt} is not ${part}`);
+    await readOn.click();
+    await announcement.filter({ hasText: 'The whole text is read.' }).waitFor({ timeout: 60_000 });
+    assert.ok(Math.abs(Number(await loss.getAttribute('data-value')) - expected.meanLoss!) < TOLERANCE);
+    assert.equal(await frame.locator('[data-section=training] .progress').count(), 0);
+    await workbench.screenshot('training-long');
+  }).timeout(180_000);
 
   /** Puts the crosshair of the matrix on a pair, by keyboard. */
   async function moveTo(query: number, key: number): Promise<void> {

@@ -8,6 +8,7 @@ import { root } from '../../scripts/project.mjs';
 import { Inspector } from '../../src/engine/inspect/inspector';
 import type { AttributionSource } from '../../src/protocol/stages';
 import type { TokenReading } from '../../src/protocol/trace';
+import { withWindow } from '../../src/protocol/training';
 import { type Gpt2Run, ReferenceGpt2 } from './reference-gpt2';
 
 const MODEL = path.join(root, 'models', 'headlight-small');
@@ -402,7 +403,7 @@ describe('the stages against a plain GPT-2 in float64', () => {
   });
 
   it('scores a text as training data', async () => {
-    const view = await inspector.stages.training({ traceId, stride: 16 });
+    const view = withWindow(null, await inspector.stages.training({ traceId, stride: 16, window: 0 }));
     const losses = ids.slice(1).map((id, t) => {
       const row = softmax(run.logits.subarray(t * vocabSize, (t + 1) * vocabSize));
       return -Math.log(row[id]);
@@ -433,7 +434,11 @@ describe('the training view of a text that is longer than the context', () => {
       const trace = await inspector.trace(text);
       assert.ok(trace.truncation !== null, 'the text is longer than the context');
       const stride = contextLength - 100;
-      const view = await inspector.stages.training({ traceId: trace.id, stride });
+      const part = (window: number) => inspector.stages.training({ traceId: trace.id, stride, window });
+      let view = withWindow(null, await part(0));
+      while (view.windowsRead < view.windows) {
+        view = withWindow(view, await part(view.windowsRead));
+      }
       const total = trace.truncation.totalTokens;
       assert.equal(view.tokens, total);
       assert.equal(view.windows, 1 + Math.ceil((total - contextLength) / stride));
@@ -441,10 +446,21 @@ describe('the training view of a text that is longer than the context', () => {
         view.rows.map(({ position }) => position),
         Array.from({ length: total - 1 }, (_, position) => position),
       );
+      const beginOf = (window: number) => Math.min(window * stride, total - contextLength);
       for (const { position, context } of view.rows) {
         const window = Math.max(0, Math.ceil((position + 2 - contextLength) / stride));
-        assert.equal(context, position + 1 - window * stride);
+        assert.equal(context, position + 1 - beginOf(window));
       }
+      // The last window, inspected as a passage of its own.
+      const ids = [...view.rows.map(({ input }) => input.id), view.rows.at(-1)!.target.id];
+      const { tokens } = await inspector.traceIds(ids.slice(-contextLength));
+      const own = view.rows.filter(({ position }) => position + 1 >= (view.windows - 2) * stride + contextLength);
+      assert.equal(own.at(-1)!.context, contextLength - 1);
+      assertClose(
+        own.map(({ loss }) => loss),
+        own.map(({ context }) => tokens[context].surprisal! * Math.LN2),
+        'losses of the last window',
+      );
       const mean = view.rows.reduce((sum, { loss }) => sum + loss, 0) / view.rows.length;
       assertClose([view.meanLoss!], [mean], 'the mean', 1e-9);
     } finally {

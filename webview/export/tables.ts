@@ -9,13 +9,13 @@ import type {
   RotaryPosition,
   SamplerSteps,
   StreamNorms,
-  TrainingView,
   Vocabularies,
   WordMerges,
   WordPart,
   WorkedRow,
 } from '../../src/protocol/stages';
 import type { CandidateList, HeadMatrix, Trace } from '../../src/protocol/trace';
+import type { TrainingView } from '../../src/protocol/training';
 import { firstOf, positionOf, probabilityOf, restOf, type TreeRow } from '../branch-tree';
 import type { HeadTableRow } from '../render/head-table';
 import { SCORED_TEXTS } from '../render/head-table';

@@ -15,10 +15,11 @@ import {
 } from '../render/head-table';
 import { headTagName } from '../render/head-tag';
 import { formatCount, formatQuantity, formatShare } from '../render/number-format';
-import { answerFor, sameHead, scoresOfHeads, selectedHead } from '../state';
+import { answerFor, sameHead, scoresOfHeads, scoringOfHeads, selectedHead } from '../state';
 import { Button } from '../ui/button';
 import { Segmented } from '../ui/segmented';
 import { Failure } from './notices';
+import { Progress } from './progress';
 import { Section } from './section';
 import { useLast } from './use-last';
 import { TokenTag } from './visible';
@@ -98,9 +99,7 @@ export function Heads({ trace, panelWidth }: { trace: Trace; panelWidth: number 
       }
     >
       {failure !== undefined && <Failure error={failure} />}
-      {open && scores === null && failure === undefined && (
-        <p class="explanation">Running the model over random tokens …</p>
-      )}
+      {open && scores === null && failure === undefined && <Scoring />}
       {scores !== null && overview !== null && (
         <>
           <Explanation scores={scores} />
@@ -115,6 +114,29 @@ export function Heads({ trace, panelWidth }: { trace: Trace; panelWidth: number 
         </>
       )}
     </Section>
+  );
+}
+
+/** How far the model was run over the random tokens. */
+function Scoring() {
+  const { store } = usePanel();
+  const scoring = useSelected(scoringOfHeads);
+  const stopped = useSelected((state) => state.scoringStopped);
+  return (
+    <Progress
+      label="Heads scored"
+      says={
+        scoring === null
+          ? 'running the model over random tokens'
+          : `${formatCount(scoring.done)} of ${formatQuantity(scoring.of, 'layer')} on two random texts`
+      }
+      done={scoring?.done ?? 0}
+      of={scoring?.of ?? 1}
+      isRunning={!stopped}
+      goOn="Score the heads"
+      onGoOn={() => store.update({ scoringStopped: false })}
+      onStop={() => store.update({ scoringStopped: true })}
+    />
   );
 }
 

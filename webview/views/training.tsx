@@ -1,14 +1,16 @@
 import { useState } from 'preact/hooks';
-import { TrainingRequest, type TrainingView } from '../../src/protocol/stages';
 import type { Trace } from '../../src/protocol/trace';
-import { useAnswer } from '../answers';
+import type { TrainingView } from '../../src/protocol/training';
+import type { SectionFiles } from '../export/section-files';
 import { trainingTable } from '../export/tables';
 import { usePalette, usePanel, useSelected } from '../panel-context';
 import { cssColour, SURPRISAL_TOP } from '../render/colour-map';
 import { formatCount, formatNumber, formatPercent, formatQuantity } from '../render/number-format';
+import { type TrainingControls, useTraining } from '../training';
 import { Button } from '../ui/button';
 import { NumberField } from '../ui/number-field';
 import { Failure } from './notices';
+import { Progress } from './progress';
 import { Section } from './section';
 import { TokenText } from './visible';
 
@@ -21,23 +23,14 @@ export function Training({ trace }: { trace: Trace }) {
   const { contextLength } = trace.model;
   const [stride, setStride] = useState(Math.floor(contextLength / 2));
   const isLong = trace.truncation !== null;
-  const { value, stale, failure } = useAnswer(TrainingRequest, open ? { traceId: trace.id, stride } : null);
+  const training = useTraining(trace, stride, open);
+  const { view, stale, failure } = training;
   return (
     <Section
       name="training"
       title="As training data"
-      files={
-        value === null
-          ? null
-          : {
-              settings: {
-                ...{ stride: value.stride, windows: value.windows, scored: value.scored },
-                ...{ crossEntropyNats: value.meanLoss, perplexity: value.perplexity, bitsPerByte: value.bitsPerByte },
-              },
-              tables: { losses: () => trainingTable(value) },
-            }
-      }
-      subtitle={value === null ? undefined : formatQuantity(value.scored, 'prediction')}
+      files={view === null ? null : trainingFiles(view)}
+      subtitle={view === null ? undefined : formatQuantity(view.scored, 'prediction')}
       tools={
         isLong && (
           <span class="versus">
@@ -55,15 +48,45 @@ export function Training({ trace }: { trace: Trace }) {
       }
     >
       {failure !== null && <Failure error={failure} />}
-      {open && isLong && value === null && failure === null && (
-        <p class="explanation">Reading the whole text, window after window …</p>
-      )}
-      {value !== null && (
+      {open && isLong && <Reading training={training} />}
+      {view !== null && (
         <div class={stale ? 'is-late' : ''}>
-          <TrainingTable view={value} />
+          <TrainingTable view={view} />
         </div>
       )}
     </Section>
+  );
+}
+
+function trainingFiles(view: TrainingView): SectionFiles {
+  const { stride, windows, windowsRead, scored, meanLoss, perplexity, bitsPerByte } = view;
+  return {
+    settings: { stride, windows, windowsRead, scored, crossEntropyNats: meanLoss, perplexity, bitsPerByte },
+    tables: { losses: () => trainingTable(view) },
+    tensors: { losses: () => ({ shape: [view.scored], values: view.losses }) },
+  };
+}
+
+/** How far a long text was read. */
+function Reading({ training: { view, isRunning, readOn, stop } }: { training: TrainingControls }) {
+  if (view !== null && view.windowsRead === view.windows) {
+    return null;
+  }
+  return (
+    <Progress
+      label="Windows read"
+      says={
+        view === null
+          ? 'reading the text, window after window'
+          : `${formatCount(view.windowsRead)} of ${formatQuantity(view.windows, 'window')}`
+      }
+      done={view?.windowsRead ?? 0}
+      of={view?.windows ?? 1}
+      isRunning={isRunning}
+      goOn="Read on"
+      onGoOn={readOn}
+      onStop={stop}
+    />
   );
 }
 
@@ -83,7 +106,9 @@ function TrainingTable({ view }: { view: TrainingView }) {
         The target of each position is the token after it. Its loss is <span class="formula">−ln p</span>; training
         lowers the mean of all losses, the cross-entropy.
         {isLong &&
-          ` The text has ${formatCount(view.tokens)} tokens and was read in ${formatQuantity(view.windows, 'window')}; each token is scored once, with the longest context a window gives it.`}
+          ` The text has ${formatCount(view.tokens)} tokens and takes ${formatQuantity(view.windows, 'window')}; each token is scored once, with the longest context a window gives it.`}
+        {view.windowsRead < view.windows &&
+          ` The figures are those of the first ${formatQuantity(view.scored, 'prediction')}.`}
       </p>
       <dl class="figures">
         <Figure name="cross-entropy" value={meanLoss} unit="nats" />
@@ -141,7 +166,7 @@ function TrainingTable({ view }: { view: TrainingView }) {
       )}
       {all && rows.length < view.scored && (
         <p class="explanation">
-          The first {formatCount(rows.length)} of {formatCount(view.scored)} are listed; the means are of all.
+          The first {formatCount(rows.length)} of {formatCount(view.scored)} are listed; the figures are those of all.
         </p>
       )}
     </>

@@ -27,16 +27,58 @@ export interface RandomTextScores {
   readonly randomText: RandomText;
 }
 
-/**
- * Runs a model over random tokens that repeat and over some that do not, and scores its heads on both.
- *
- * @throws HeadlightError `graph-unsupported` where the attention was not found, `argument-invalid` for a context or a
- * vocabulary that is too small, `cancelled`
- */
-export async function scoreOnRandomText(
-  { decoder, tokenizer, startToken, contextLength }: ProbedModel,
-  cancellation?: Cancellation,
-): Promise<RandomTextScores> {
+/** Scores the heads of a model on random tokens that repeat and on some that do not: once, and a piece at a time. */
+export class HeadProbe {
+  private pieces: AsyncGenerator<void, RandomTextScores> | null = null;
+  private scores: RandomTextScores | null = null;
+  private layersDone = 0;
+
+  constructor(private readonly model: ProbedModel) {}
+
+  /** Layers that are scored, and all that are to be, on both texts. */
+  get progress(): { readonly done: number; readonly of: number } {
+    return { done: this.layersDone, of: 2 * this.model.decoder.anatomy.config.layers };
+  }
+
+  /**
+   * Goes on with the work.
+   *
+   * @param withinMs for about so long; null works until all is done
+   * @returns null where there is more to do
+   * @throws HeadlightError `graph-unsupported` where the attention was not found, `argument-invalid` for a context or a
+   * vocabulary that is too small; `cancelled`, which keeps what was done
+   */
+  async goOn(withinMs: number | null, cancellation?: Cancellation): Promise<RandomTextScores | null> {
+    const started = performance.now();
+    while (this.scores === null) {
+      await pauseUnlessCancelled(cancellation);
+      this.pieces ??= scoreOnRandomText(this.model);
+      const piece = await this.pieces.next().catch((error) => {
+        this.pieces = null;
+        this.layersDone = 0;
+        throw error;
+      });
+      if (piece.done) {
+        this.scores = piece.value;
+        this.pieces = null;
+      } else {
+        this.layersDone++;
+      }
+      if (withinMs !== null && performance.now() - started >= withinMs) {
+        break;
+      }
+    }
+    return this.scores;
+  }
+}
+
+/** Stops after each layer. */
+async function* scoreOnRandomText({
+  decoder,
+  tokenizer,
+  startToken,
+  contextLength,
+}: ProbedModel): AsyncGenerator<void, RandomTextScores> {
   const most = Math.min(LENGTH, Math.floor((contextLength - 1) / 2));
   const drawn = drawTokens(tokenizer, startToken, 2 * most + 1);
   const length = Math.min(most, Math.floor((drawn.length - 1) / 2));
@@ -53,8 +95,8 @@ export async function scoreOnRandomText(
   const repeatedIds = Uint32Array.from([first, ...copy, ...copy]);
   const controlIds = Uint32Array.from([first, ...copy, ...others]);
   return {
-    repeated: await scoreText(decoder, repeatedIds, length, cancellation),
-    control: await scoreText(decoder, controlIds, length, cancellation),
+    repeated: yield* scoreText(decoder, repeatedIds, length),
+    control: yield* scoreText(decoder, controlIds, length),
     randomText: {
       length,
       repeatedIds,
@@ -80,13 +122,7 @@ function drawTokens(tokenizer: Tokenizer, startToken: number | null, count: numb
   return [...drawn];
 }
 
-async function scoreText(
-  decoder: Decoder,
-  ids: Uint32Array,
-  length: number,
-  cancellation: Cancellation | undefined,
-): Promise<HeadScoreColumns> {
-  await pauseUnlessCancelled(cancellation);
+async function* scoreText(decoder: Decoder, ids: Uint32Array, length: number): AsyncGenerator<void, HeadScoreColumns> {
   const { attention } = await decoder.forward(ids);
   if (attention === null) {
     throw new HeadlightError(
@@ -98,7 +134,6 @@ async function scoreText(
   const column = () => new Float32Array(layers * heads);
   const columns = { previous: column(), induction: column(), duplicate: column(), first: column() };
   for (let layer = 0; layer < layers; layer++) {
-    await pauseUnlessCancelled(cancellation);
     let head = layer * heads;
     for await (const weights of attention.eachHead(layer)) {
       const scores = secondCopyScores(weights, length);
@@ -107,6 +142,7 @@ async function scoreText(
       }
       head++;
     }
+    yield;
   }
   return columns;
 }

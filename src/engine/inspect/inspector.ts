@@ -8,7 +8,7 @@ import type {
   OfTrace,
 } from '../../protocol/engine';
 import { HeadlightError } from '../../protocol/errors';
-import type { CombinedHeadsParams, HeadScores } from '../../protocol/heads';
+import type { CombinedHeadsParams, HeadScores, HeadScoresParams, HeadScoring } from '../../protocol/heads';
 import type { LoadedModel, ModelReport } from '../../protocol/model';
 import type {
   Candidate,
@@ -31,7 +31,7 @@ import { RememberingModel, type Turn } from '../suggest/remembering-model';
 import { Suggester } from '../suggest/suggester';
 import { type Cancellation, pauseUnlessCancelled } from './cancellation';
 import { CombinedAttention } from './combined-attention';
-import { type RandomTextScores, scoreOnRandomText } from './head-scores';
+import { HeadProbe } from './head-scores';
 import { earlierOccurrences, headStatistics } from './head-statistics';
 import { branchPassage, passageOfIds, type TokenizedPassage, tokenizePassage } from './passage';
 import { group, poolLargest, poolWeights, windowCells } from './pool';
@@ -89,20 +89,21 @@ export class Inspector {
 
   private readonly model: RememberingModel;
   private openedSuggester: Suggester | null = null;
-  /** The same for every passage. */
-  private onRandomText: RandomTextScores | null = null;
+  private readonly headProbe: HeadProbe;
 
   private constructor(
     readonly loaded: LoadedModel,
     private readonly tokenizer: Tokenizer,
     private readonly decoder: Decoder,
     /** The token that begins a text, also where the model is used without it; null where there is none. */
-    private readonly beginsText: number | null,
+    beginsText: number | null,
     private readonly notes: readonly string[],
   ) {
     // Until suggestions bring their setting the cache of the last text is all that is kept.
     this.model = new RememberingModel(decoder, new PrefixTree(0));
-    this.stages = new Stages(decoder, tokenizer, loaded.model.contextLength, (traceId) => this.find(traceId));
+    const { contextLength } = loaded.model;
+    this.headProbe = new HeadProbe({ decoder, tokenizer, startToken: beginsText, contextLength });
+    this.stages = new Stages(decoder, tokenizer, contextLength, (traceId) => this.find(traceId));
   }
 
   /** @throws HeadlightError for a folder, graph, tokenizer or device that cannot be used; `cancelled` */
@@ -188,18 +189,26 @@ export class Inspector {
    * Every head's scores, on the passage and on random tokens. The latter take two short runs of the model, once.
    *
    * @throws HeadlightError `graph-unsupported` where the attention was not found, `argument-invalid` for a context or a
-   * vocabulary that is too small, `cancelled`
+   * vocabulary that is too small; `cancelled`, which keeps what was done
    */
   async headScores({ traceId }: OfTrace, cancellation?: Cancellation): Promise<HeadScores> {
+    return (await this.scoreHeads({ traceId, withinMs: null }, cancellation)).scores!;
+  }
+
+  /** The same a piece at a time. */
+  async scoreHeads({ traceId, withinMs }: HeadScoresParams, cancellation?: Cancellation): Promise<HeadScoring> {
     const kept = this.find(traceId);
     const { layers, heads } = this.attentionOf(kept);
+    const onRandomText = await this.headProbe.goOn(withinMs, cancellation);
+    const { progress } = this.headProbe;
+    if (onRandomText === null) {
+      return { scores: null, ...progress };
+    }
     const resolution = kept.overview?.resolution ?? 1;
     const { statistics } = await this.headOverview({ traceId, resolution }, cancellation);
-    const { decoder, tokenizer, beginsText: startToken } = this;
-    const { contextLength } = this.loaded.model;
-    this.onRandomText ??= await scoreOnRandomText({ decoder, tokenizer, startToken, contextLength }, cancellation);
     const { previous, induction, duplicate, first } = statistics;
-    return { layers, heads, passage: { previous, induction, duplicate, first }, ...this.onRandomText };
+    const scores = { layers, heads, passage: { previous, induction, duplicate, first }, ...onRandomText };
+    return { scores, ...progress };
   }
 
   /** One head over a window of the passage. */

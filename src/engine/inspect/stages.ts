@@ -17,14 +17,13 @@ import type {
   SamplerStepsParams,
   StreamNorms,
   TokenParams,
-  TrainingParams,
-  TrainingView,
   Vocabularies,
   WordMerges,
   WorkedRow,
   WorkedRowParams,
 } from '../../protocol/stages';
 import type { TokenReading } from '../../protocol/trace';
+import type { TrainingParams, TrainingWindow } from '../../protocol/training';
 import type { Pieces } from '../idle-work';
 import type { Tokenizer } from '../model/tokenizer';
 import type { KeptPass } from '../runtime/anatomy';
@@ -39,7 +38,7 @@ import { Lens } from './logit-lens';
 import { Neighbours } from './nearest-tokens';
 import { normsView } from './norms-view';
 import { streamNorms } from './stream-norms';
-import { trainingView } from './training-view';
+import { trainingWindow } from './training-window';
 import { type PassageIds, vocabularies, wordMerges } from './word-merges';
 
 /** Numbers in the weights of a model whose stages are made ready before they are asked for. */
@@ -153,13 +152,14 @@ export class Stages {
     return normsView(this.decoder.anatomy, this.find(params.traceId), params);
   }
 
-  training({ traceId, stride }: TrainingParams, cancellation?: Cancellation): Promise<TrainingView> {
+  training({ traceId, stride, window }: TrainingParams, cancellation?: Cancellation): Promise<TrainingWindow> {
     const { wholeText, tokens } = this.find(traceId);
     // A text that fits the context was scored by the trace's own run.
     const known =
       wholeText.length === tokens.length ? tokens.map(({ surprisal }) => (surprisal ?? 0) * Math.LN2) : null;
     const { decoder, tokenizer, contextLength } = this;
-    return trainingView({ decoder, tokenizer, ids: wholeText, known, contextLength, stride }, cancellation);
+    const text = { decoder, tokenizer, ids: wholeText, known, contextLength };
+    return trainingWindow(text, stride, window, cancellation);
   }
 
   wordMerges({ traceId, token }: TokenParams): Promise<WordMerges> {

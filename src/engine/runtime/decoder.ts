@@ -3,6 +3,7 @@ import type { Device } from '../../protocol/device';
 import type { LoadProgress } from '../../protocol/engine';
 import { HeadlightError } from '../../protocol/errors';
 import type { ModelReport } from '../../protocol/model';
+import type { TokenRange } from '../../protocol/trace';
 import type { DecoderConfig } from '../model/config';
 import { analyzeGraph, type GraphAnalysis } from '../onnx/analysis';
 import type { AttentionSite } from '../onnx/attention';
@@ -245,6 +246,24 @@ export class Decoder {
       stream: streamTensors.map((name) => results[name]),
       attention: 'unavailable' in attention ? null : this.replay(attention, ids, feeds, results),
     };
+  }
+
+  /**
+   * What the model predicts at some places of a passage, and nothing else.
+   *
+   * @param ids as in `forward`
+   * @param rows places in it
+   * @returns [R, V]; a row is the prediction of the token after its place
+   */
+  async predictions(ids: Uint32Array, rows: TokenRange): Promise<Float32Array> {
+    const { runtime, config, signature, session, hasRows } = this.parts;
+    checkIds(ids, config);
+    const passage = buildFeeds(runtime, signature, config, ids);
+    const feeds = hasRows ? { ...passage, ...rowsFeed(runtime, rows.from, rows.to) } : passage;
+    const results = await run(session, feeds, [signature.logits], this.parts);
+    const { from, to } = hasRows ? { from: 0, to: rows.to - rows.from } : rows;
+    const logits = logitsOf(results[signature.logits], hasRows ? to : ids.length, this.parts);
+    return logits.subarray(from * config.vocabSize, to * config.vocabSize);
   }
 
   /** The model token by token, with the keys and values of those before kept. There is one, for one caller at a time. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type { Inspector } from '../../../src/engine/inspect/inspector';
 import type { AttributionSource, NamedToken } from '../../../src/protocol/stages';
 import type { TokenReading, Trace } from '../../../src/protocol/trace';
+import { withWindow } from '../../../src/protocol/training';
 
 /** What the tour is taken through. Each stands on a line of its own, to be selected there. */
 const PASSAGES = {
@@ -107,7 +108,8 @@ export async function tourText(inspector: Inspector): Promise<string> {
   );
   assert.ok(grown[1].read === 1 && grown[2].read === 1, 'a step reads the one new token');
 
-  const training = await stages.training({ traceId: code.id, stride: model.contextLength / 2 });
+  const stride = model.contextLength / 2;
+  const training = withWindow(null, await stages.training({ traceId: code.id, stride, window: 0 }));
   const dearest = [...training.rows].sort((a, b) => b.loss - a.loss)[0];
   const cheapest = [...training.rows].sort((a, b) => a.loss - b.loss)[0];
 

@@ -3,7 +3,7 @@ import type { CancellationToken } from 'vscode-jsonrpc';
 import { HeadlightError, toResponseError } from '../../../src/protocol/errors';
 import type { HeadMatrix, HeadOverview } from '../../../src/protocol/trace';
 import { Questions, type RequestSender } from '../../../webview/questions';
-import { PanelStore } from '../../../webview/state';
+import { PanelStore, scoresOfHeads, scoringOfHeads } from '../../../webview/state';
 import { sampleSnapshot, sampleTrace } from './sample';
 
 interface Asked {
@@ -13,6 +13,9 @@ interface Asked {
   readonly answer: (value: unknown) => void;
   readonly fail: (error: unknown) => void;
 }
+
+/** All that the questions look at. */
+const SCORED = { scores: { layers: 2, heads: 3 }, done: 4, of: 4 };
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
@@ -154,12 +157,33 @@ describe('questions to the engine', () => {
     of('trace/headOverview')[0].answer({ layers: 2, heads: 3, statistics: { previous: [], induction: [] } });
     await settled();
     assert.equal(of('trace/headScores').length, 1);
-    of('trace/headScores')[0].answer({ layers: 2, heads: 3 });
+    of('trace/headScores')[0].answer(SCORED);
     await settled();
     show(2);
     of('trace/headOverview')[1].answer({ layers: 2, heads: 3, statistics: { previous: [], induction: [] } });
     await settled();
     assert.equal(of('trace/headScores').length, 1);
+  });
+
+  it('ask for the scores of the heads piece by piece, unless they are stopped', async () => {
+    show(1);
+    of('trace/headOverview')[0].answer({ layers: 2, heads: 3, statistics: { previous: [], induction: [] } });
+    await settled();
+    of('trace/headScores')[0].answer({ scores: null, done: 1, of: 4 });
+    await settled();
+    assert.equal(scoringOfHeads(store.state)?.done, 1);
+    assert.equal(of('trace/headScores').length, 2);
+    store.update({ scoringStopped: true });
+    assert.equal(of('trace/headScores')[1].token.isCancellationRequested, true);
+    of('trace/headScores')[1].answer({ scores: null, done: 2, of: 4 });
+    await settled();
+    assert.equal(scoringOfHeads(store.state)?.done, 1, 'what was withdrawn changes nothing');
+    store.update({ scoringStopped: false });
+    assert.equal(of('trace/headScores').length, 3);
+    of('trace/headScores')[2].answer(SCORED);
+    await settled();
+    assert.equal(of('trace/headScores').length, 3);
+    assert.equal(scoresOfHeads(store.state), SCORED.scores);
   });
 
   describe('about the heads that may be next', () => {
@@ -184,7 +208,7 @@ describe('questions to the engine', () => {
       drawFrame();
       of('trace/candidates')[0].answer({ candidates: [] });
       await settled();
-      of('trace/headScores')[0].answer({ layers: 2, heads: 3 });
+      of('trace/headScores')[0].answer(SCORED);
       await settled();
       assert.deepEqual(asks(), [[0, 0]]);
       await answerLast();

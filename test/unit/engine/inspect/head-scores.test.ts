@@ -66,6 +66,24 @@ describe('head scores', () => {
     });
   }
 
+  it('come a layer at a time, and go on where they were cancelled', async () => {
+    const name = readdirSync(GOLDEN).find((each) => each.startsWith('gpt2'))!;
+    const inspector = await Inspector.open({ directory: path.join(GOLDEN, name), device: 'cpu' });
+    try {
+      const { id: traceId, model } = await inspector.traceIds([1, 2, 3]);
+      const cancelled = { isCancellationRequested: true };
+      const piece = { traceId, withinMs: 0 };
+      for (let done = 1; done <= 2 * model.layers; done++) {
+        assert.deepEqual(await inspector.scoreHeads(piece), { scores: null, done, of: 2 * model.layers });
+        await assert.rejects(inspector.scoreHeads(piece, cancelled), { code: 'cancelled' });
+      }
+      const { scores } = await inspector.scoreHeads(piece);
+      assert.deepEqual(scores, await inspector.headScores({ traceId }));
+    } finally {
+      await inspector.dispose();
+    }
+  });
+
   it('are run once a model, and can be cancelled', async () => {
     const name = readdirSync(GOLDEN).find((each) => each.startsWith('gpt2'))!;
     const inspector = await Inspector.open({ directory: path.join(GOLDEN, name), device: 'cpu' });
