@@ -3,9 +3,12 @@ import { HEAD_SCORES } from '../../src/protocol/heads';
 import type {
   ActiveNeurons,
   Attribution,
+  EmbeddingStep,
   EmbeddingView,
+  HeadProjection,
   LogitLens,
   NamedToken,
+  NormsView,
   RotaryPosition,
   SamplerSteps,
   StreamNorms,
@@ -58,6 +61,14 @@ export function nearestTable({ nearest }: EmbeddingView): Table {
   return {
     columns: ['place', 'id', 'text', 'bytes', 'cosine'],
     rows: nearest.map((near, at) => [at + 1, near.id, near.text, bytesOf(near), near.cosine]),
+  };
+}
+
+/** The way of a token's row to the stream. */
+export function embeddingTable({ steps }: EmbeddingView, nameOf: (step: EmbeddingStep) => string): Table {
+  return {
+    columns: ['step', 'length'],
+    rows: steps.map((step) => [nameOf(step), Math.hypot(...step.vector)]),
   };
 }
 
@@ -121,6 +132,14 @@ export function workedRowTable({ tokens }: Trace, { keys }: WorkedRow): Table {
     rows: keys.map(({ key, product, score, masked, weight, valueNorm }) => [
       ...[key, tokens[key].text, product, score, masked, weight, valueNorm, weight * valueNorm],
     ]),
+  };
+}
+
+/** The heads side by side: how long each one's mix is, and what its projection adds to the stream. */
+export function projectionTable({ mixedNorms, addedNorms }: HeadProjection): Table {
+  return {
+    columns: ['head', '‖z‖', '‖W_O z‖'],
+    rows: Array.from(addedNorms, (added, head) => [head, mixedNorms[head], added]),
   };
 }
 
@@ -190,6 +209,19 @@ export function streamTable({ layers, length, stream, attention, feedForward }: 
       depth === 0 ? null : feedForward[(depth - 1) * length + position],
       stream[depth * length + position],
     ]),
+  };
+}
+
+/** A block's norms, at one token. */
+export function normsTable({ attention, feedForward }: NormsView): Table {
+  const parts = Object.entries({ attention, 'feed-forward': feedForward });
+  return {
+    columns: ['norm before the', 'kind', 'mean', 'divided by', 'length before', 'length after'],
+    rows: parts.flatMap(([part, norm]) =>
+      norm === null
+        ? []
+        : [[part, norm.kind, norm.mean, norm.divisor, Math.hypot(...norm.before), Math.hypot(...norm.after)]],
+    ),
   };
 }
 

@@ -8,7 +8,8 @@ import type { Trace } from '../../src/protocol/trace';
 import { useAnswer } from '../answers';
 import { gridPicture, steppedColour } from '../export/pictures';
 import type { SectionFiles } from '../export/section-files';
-import { anglesTable, nearestTable } from '../export/tables';
+import type { Picture } from '../export/surface';
+import { anglesTable, embeddingTable, nearestTable } from '../export/tables';
 import { usePalette, useSelected } from '../panel-context';
 import { formatNumber } from '../render/number-format';
 import type { Palette } from '../render/theme';
@@ -60,41 +61,75 @@ export function EmbeddingSection({ trace }: { trace: Trace }) {
 function embeddingFiles(trace: Trace, view: EmbeddingView, palette: Palette): SectionFiles {
   const { steps, nearest, rotary, token, layer, head } = view;
   const names = steps.map((step) => nameOf(step, token, trace.tokens[token].id));
-  const widest = Math.max(0, ...steps.map(({ vector }) => vector.length));
-  const extent = extentOf(steps.map(({ vector }) => vector));
-  const colour = steppedColour('score', palette);
   return {
     settings: { token, ...(rotary === null ? {} : { layer, head }) },
     tables: {
+      steps: () => embeddingTable(view, (step) => nameOf(step, token, trace.tokens[token].id)),
       ...(nearest.length === 0 ? {} : { 'nearest tokens': () => nearestTable(view) }),
       ...(rotary === null ? {} : { angles: () => anglesTable(rotary) }),
     },
     pictures: {
       vectors: () =>
-        gridPicture(
-          {
-            title: `From token #${token} to the residual stream, colours from −${formatNumber(extent)} to ${formatNumber(extent)}`,
-            ...{ cellWidth: 3, cellHeight: 20, uprightColumns: true },
-            rowLabels: names,
-            columnLabels: Array.from({ length: widest }, () => ''),
-            fill: (row, column) => {
-              const { vector } = steps[row];
-              return column < vector.length ? colour(0.5 + vector[column] / extent / 2) : null;
-            },
-          },
+        vectorsPicture(
+          `From token #${token} to the residual stream`,
+          steps.map(({ vector }, at) => [names[at], vector]),
           palette,
         ),
+      ...(rotary === null
+        ? {}
+        : {
+            rotation: () =>
+              vectorsPicture(
+                `Query and key of layer ${layer}, head ${head} at token #${token}, turned`,
+                turnedVectors(rotary),
+                palette,
+              ),
+          }),
     },
     tensors: Object.fromEntries([
       ...steps.map(({ vector }, at) => [names[at], () => ({ shape: [vector.length], values: vector })]),
       ...(rotary === null
         ? []
         : [
+            ['query before', () => ({ shape: [rotary.queryBefore.length], values: rotary.queryBefore })],
+            ['key before', () => ({ shape: [rotary.keyBefore.length], values: rotary.keyBefore })],
             ['query turned', () => ({ shape: [rotary.queryAfter.length], values: rotary.queryAfter })],
             ['key turned', () => ({ shape: [rotary.keyAfter.length], values: rotary.keyAfter })],
           ]),
     ]),
   };
+}
+
+function vectorsPicture(
+  title: string,
+  vectors: readonly (readonly [name: string, vector: Float32Array])[],
+  palette: Palette,
+): Picture {
+  const widest = Math.max(0, ...vectors.map(([, vector]) => vector.length));
+  const extent = extentOf(vectors.map(([, vector]) => vector));
+  const colour = steppedColour('score', palette);
+  return gridPicture(
+    {
+      title: `${title}, colours from −${formatNumber(extent)} to ${formatNumber(extent)}`,
+      ...{ cellWidth: 3, cellHeight: 20, uprightColumns: true },
+      rowLabels: vectors.map(([name]) => name),
+      columnLabels: Array.from({ length: widest }, () => ''),
+      fill: (row, column) => {
+        const [, vector] = vectors[row];
+        return column < vector.length ? colour(0.5 + vector[column] / extent / 2) : null;
+      },
+    },
+    palette,
+  );
+}
+
+function turnedVectors(rotary: RotaryPosition): readonly (readonly [name: string, vector: Float32Array])[] {
+  return [
+    ['q before', rotary.queryBefore],
+    ['q turned', rotary.queryAfter],
+    ['k before', rotary.keyBefore],
+    ['k turned', rotary.keyAfter],
+  ];
 }
 
 function EmbeddingDetails({ trace, view }: { trace: Trace; view: EmbeddingView }) {
@@ -155,12 +190,7 @@ function EmbeddingDetails({ trace, view }: { trace: Trace; view: EmbeddingView }
 
 function Rotation({ view, rotary }: { view: EmbeddingView; rotary: RotaryPosition }) {
   const { pairing, angles, frequencies, stretch } = rotary;
-  const vectors = [
-    ['q before', rotary.queryBefore],
-    ['q turned', rotary.queryAfter],
-    ['k before', rotary.keyBefore],
-    ['k turned', rotary.keyAfter],
-  ] as const;
+  const vectors = turnedVectors(rotary);
   const extent = extentOf(vectors.map(([, vector]) => vector));
   const shown = Math.min(PAIRS, angles.length);
   const half = angles.length;

@@ -1,9 +1,16 @@
-import { NormsRequest, type NormView, type StreamNorms, StreamNormsRequest } from '../../src/protocol/stages';
+import {
+  NormsRequest,
+  type NormsView,
+  type NormView,
+  type StreamNorms,
+  StreamNormsRequest,
+} from '../../src/protocol/stages';
 import type { Trace } from '../../src/protocol/trace';
 import { useAnswer } from '../answers';
 import { barPicture } from '../export/pictures';
+import type { SectionFiles } from '../export/section-files';
 import type { Picture } from '../export/surface';
-import { streamTable } from '../export/tables';
+import { normsTable, streamTable } from '../export/tables';
 import { usePalette, useSelected } from '../panel-context';
 import { formatNumber } from '../render/number-format';
 import type { Palette } from '../render/theme';
@@ -26,20 +33,7 @@ export function Stream({ trace }: { trace: Trace }) {
     <Section
       name="stream"
       title="Residual stream"
-      files={
-        value === null || position >= value.length
-          ? null
-          : {
-              settings: { token: position },
-              tables: { table: () => streamTable(value, position) },
-              pictures: { bars: () => streamPicture(value, position, palette) },
-              tensors: {
-                stream: () => ({ shape: [value.layers + 1, value.length], values: value.stream }),
-                'attention added': () => ({ shape: [value.layers, value.length], values: value.attention }),
-                'feed-forward added': () => ({ shape: [value.layers, value.length], values: value.feedForward }),
-              },
-            }
-      }
+      files={value === null || position >= value.length ? null : streamFiles(value, norms.value, position, palette)}
       subtitle={
         <>
           at <span class="mono">#{position}</span> <TokenText token={trace.tokens[position]} />
@@ -60,6 +54,33 @@ export function Stream({ trace }: { trace: Trace }) {
       )}
     </Section>
   );
+}
+
+/** @param norms of the shown layer, at the token; null until they are there */
+function streamFiles(value: StreamNorms, norms: NormsView | null, position: number, palette: Palette): SectionFiles {
+  const { layers, length, stream, attention, feedForward } = value;
+  const normed = Object.entries(
+    norms === null || norms.token !== position ? {} : { attention: norms.attention, 'feed-forward': norms.feedForward },
+  ).flatMap(([part, norm]) => (norm === null ? [] : [[part, norm] as const]));
+  return {
+    settings: { token: position, ...(normed.length === 0 ? {} : { layer: norms!.layer }) },
+    tables: {
+      table: () => streamTable(value, position),
+      ...(normed.length === 0 ? {} : { norms: () => normsTable(norms!) }),
+    },
+    pictures: { bars: () => streamPicture(value, position, palette) },
+    tensors: {
+      stream: () => ({ shape: [layers + 1, length], values: stream }),
+      'attention added': () => ({ shape: [layers, length], values: attention }),
+      'feed-forward added': () => ({ shape: [layers, length], values: feedForward }),
+      ...Object.fromEntries(
+        normed.flatMap(([part, { before, after }]) => [
+          [`before the norm of ${part}`, () => ({ shape: [before.length], values: before })],
+          [`after the norm of ${part}`, () => ({ shape: [after.length], values: after })],
+        ]),
+      ),
+    },
+  };
 }
 
 function streamPicture({ layers, length, stream }: StreamNorms, position: number, palette: Palette): Picture {

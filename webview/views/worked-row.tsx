@@ -8,7 +8,7 @@ import type { Trace } from '../../src/protocol/trace';
 import { useAnswer } from '../answers';
 import type { Tensor } from '../export/npy';
 import type { SectionFiles } from '../export/section-files';
-import { workedRowTable } from '../export/tables';
+import { projectionTable, workedRowTable } from '../export/tables';
 import { usePanel, useSelected } from '../panel-context';
 import { formatCount, formatNumber, formatWeight } from '../render/number-format';
 import { focusedQuery, pinnedToken, shownHead } from '../state';
@@ -57,19 +57,28 @@ export function WorkedRow({ trace }: { trace: Trace }) {
 }
 
 function rowFiles(trace: Trace, row: WorkedRowAnswer): SectionFiles {
-  const { layer, head, query, queryVector, keys, mixed } = row;
+  const { layer, head, query, queryVector, keys, mixed, projection } = row;
   const stacked = (vectors: readonly Float32Array[]): Tensor => ({
     shape: [vectors.length, vectors[0]?.length ?? 0],
     values: Float32Array.from(vectors.flatMap((vector) => [...vector])),
   });
   return {
     settings: { layer, head, query, keys: keys.map(({ key }) => key).join(' ') },
-    tables: { table: () => workedRowTable(trace, row) },
+    tables: {
+      table: () => workedRowTable(trace, row),
+      ...(projection.available ? { heads: () => projectionTable(projection) } : {}),
+    },
     tensors: {
       query: () => ({ shape: [queryVector.length], values: queryVector }),
       keys: () => stacked(keys.map(({ keyVector }) => keyVector)),
       values: () => stacked(keys.map(({ valueVector }) => valueVector)),
       result: () => ({ shape: [mixed.length], values: mixed }),
+      ...(projection.available
+        ? {
+            added: () => ({ shape: [projection.added.length], values: projection.added }),
+            'all heads added': () => ({ shape: [projection.total.length], values: projection.total }),
+          }
+        : {}),
     },
   };
 }

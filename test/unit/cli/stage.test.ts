@@ -67,8 +67,10 @@ describe('inspect --stage', () => {
   });
 
   it('scores a text as training data', async () => {
-    const { perplexity } = JSON.parse(await show('training', '--json'));
+    const target = path.join(folder, 'training');
+    const { perplexity, windows, windowsRead } = JSON.parse(await show('training', '--json', '--tensors', target));
     assert.ok(Math.abs(perplexity / trace.perplexity! - 1) < 1e-6);
+    assert.deepEqual([windows, windowsRead, await readdir(target)], [1, 1, ['losses.npy']]);
   });
 
   it('merges a word, and lists the neurons of a layer', async () => {
@@ -104,6 +106,36 @@ describe('inspect --stage', () => {
     assert.match(page, /^Again, 6 tokens; a cache of \d+ tokens, \d+\.\d\d MB\n/);
     assert.equal(JSON.parse(await show(...args, '--json')).tokens[5].id, tokens[5].id, 'the same seed, the same text');
   });
+
+  for (const [model, pattern, files] of [
+    [
+      'llama-torch-onnx-traced-cache',
+      /\n\nRotation of layer 1, head 0, by position: radians\n[\s\S]*\n\nQuery and key\n +length +numbers\n.*query before\n.*query after\n/,
+      ['rotary-angles.npy', 'rotary-key-after.npy', 'rotary-query-before.npy'],
+    ],
+    ['bloom-torch-onnx-traced', /\n\nALiBi: layer 1, head 0 adds 0\.0\d+ for each token that a key is nearer$/m, []],
+  ] as const) {
+    it(`tells where a token stands: ${model}`, async () => {
+      const other = await Inspector.open({
+        directory: path.resolve('test/parity/golden/models', model),
+        device: 'cpu',
+      });
+      try {
+        const target = path.join(folder, model);
+        const commandLine = parseCommandLine(['--stage', 'embedding', '--layer', '1', '--tensors', target]);
+        assert.ok(commandLine !== 'help' && commandLine.stage !== undefined);
+        const page = await showStage(other, await other.traceIds([3, 17, 60, 5]), commandLine, commandLine.stage);
+        assert.match(page, pattern);
+        const written = await readdir(target);
+        assert.ok(
+          files.every((name) => written.includes(name)),
+          String(written),
+        );
+      } finally {
+        await other.dispose();
+      }
+    });
+  }
 
   for (const [args, sentence] of [
     [['attention', '--layer', '99'], /^There is no layer 99;/],
