@@ -286,7 +286,8 @@ export class Inspector {
     const { tokens } = this.passageOf(params.traceId);
     within('token', params.keep - 1, tokens.length);
     const kept = tokens.slice(0, params.keep).map(({ id }) => id);
-    return continueFrom(kept, params, { model, tokenizer, contextLength }, turn, cancellation);
+    const endToken = this.decoder.anatomy.config.eosTokenId;
+    return continueFrom(kept, params, { model, tokenizer, contextLength, endToken }, turn, cancellation);
   }
 
   /** @throws HeadlightError `argument-invalid`, `cancelled`, `trace-unknown` */

@@ -17,6 +17,8 @@ export interface ContinuationOptions {
   readonly tokenizer: Tokenizer;
   /** In tokens. */
   readonly contextLength: number;
+  /** The token that ends a text by the model's configuration, special or not; null where it names none. */
+  readonly endToken: number | null;
 }
 
 /**
@@ -29,7 +31,7 @@ export interface ContinuationOptions {
 export async function continueFrom(
   kept: readonly number[],
   params: Omit<ContinuationParams, 'traceId' | 'keep'>,
-  { model, tokenizer, contextLength }: ContinuationOptions,
+  { model, tokenizer, contextLength, endToken }: ContinuationOptions,
   turn: Turn,
   cancellation?: Cancellation,
 ): Promise<Continuation> {
@@ -55,7 +57,7 @@ export async function continueFrom(
     }
     tokens.push({ ...token, reused: window.length - read, read, leftOut, milliseconds: performance.now() - asked });
     ids.push(token.id);
-    if (tokenizer.specialTokenOf(token.id) !== null) {
+    if (token.id === endToken || tokenizer.specialTokenOf(token.id) !== null) {
       return finish('end-token');
     }
     if (untilLineEnd && /[\r\n]/.test(token.text)) {

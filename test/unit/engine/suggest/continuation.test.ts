@@ -42,8 +42,12 @@ describe('continueFrom', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  function go(kept: readonly number[], params: Partial<ContinuationParams> = {}): Promise<Continuation> {
-    const options = { model, tokenizer, contextLength: SHAPE.contextLength };
+  function go(
+    kept: readonly number[],
+    params: Partial<ContinuationParams> = {},
+    endToken: number | null = null,
+  ): Promise<Continuation> {
+    const options = { model, tokenizer, contextLength: SHAPE.contextLength, endToken };
     return continueFrom(kept, { ...GREEDY, ...params }, options, (work) => work());
   }
 
@@ -56,6 +60,14 @@ describe('continueFrom', () => {
   }
 
   const prompt = () => [...tokenizer.split('function add(first, second) {').ids];
+
+  it('ends with the token that the configuration names', async () => {
+    const whole = await go(prompt());
+    assert.equal(whole.ended, 'count');
+    const ids = whole.tokens.map(({ id }) => id);
+    const { tokens, ended } = await go(prompt(), {}, ids[2]);
+    assert.deepEqual([tokens.map(({ id }) => id), ended], [ids.slice(0, ids.indexOf(ids[2]) + 1), 'end-token']);
+  });
 
   it('writes the arg max with its probability, its rank and what else there was', async () => {
     const written = prompt();
@@ -140,7 +152,7 @@ describe('continueFrom', () => {
         predict: async () => ({ predictions: [oneHot(next)], read: 1 }),
         bytesPerToken: 0,
       } as unknown as RememberingModel;
-      const options = { model: saying, tokenizer, contextLength: SHAPE.contextLength };
+      const options = { model: saying, tokenizer, contextLength: SHAPE.contextLength, endToken: null };
       const params = { ...GREEDY, behind, untilLineEnd: true, count: 3 };
       const { tokens, ended } = await continueFrom([1], params, options, (work) => work());
       return [tokens.length, ended];
