@@ -148,8 +148,9 @@ async function embedding(
   head: number,
   token: number,
 ): Promise<StageOutput> {
-  const view = await inspector.stages.embedding({ traceId, token, layer, head, limit: NEAREST });
-  const { steps, nearest, rotary, alibiSlope, missing } = view;
+  const view = await inspector.stages.embedding({ traceId, token, layer, head });
+  const { nearest } = await inspector.stages.nearestTokens({ traceId, token, limit: NEAREST });
+  const { steps, rotary, alibiSlope, missing } = view;
   const some = (vector: Float32Array) =>
     [...vector.subarray(0, NUMBERS)].map((value) => value.toFixed(3).padStart(7)).join(' ');
   const row = (name: string, vector: Float32Array) => [Math.hypot(...vector).toFixed(3), `${some(vector)}  ${name}`];
@@ -211,7 +212,7 @@ async function embedding(
   if (missing !== null) {
     pages.push(missing);
   }
-  return { page: pages.join('\n\n'), json: view, tensors };
+  return { page: pages.join('\n\n'), json: { ...view, nearest }, tensors };
 }
 
 function nameOfStep(step: EmbeddingStep): string {

@@ -22,6 +22,7 @@ import {
   EmbeddingRequest,
   HeadStepRequest,
   LensRequest,
+  NearestTokensRequest,
   NeuronsRequest,
   NormsRequest,
   SamplerStepsRequest,
@@ -145,7 +146,8 @@ export function serve(connection: MessageConnection): void {
   );
   answer(HeadMatrixRequest, (params) => loaded().headMatrix(params));
   answer(CandidatesRequest, (params) => loaded().candidates(params));
-  answer(EmbeddingRequest, (params, cancellation) => loaded().stages.embedding(params, cancellation));
+  answer(EmbeddingRequest, (params) => loaded().stages.embedding(params));
+  answer(NearestTokensRequest, (params, cancellation) => loaded().stages.nearestTokens(params, cancellation));
   answer(HeadStepRequest, (params) => loaded().stages.headStep(params));
   answer(WorkedRowRequest, (params) => loaded().stages.workedRow(params));
   answer(LensRequest, (params, cancellation) => loaded().stages.lens(params, cancellation));

@@ -278,8 +278,17 @@ export interface EmbeddingParams extends OfTrace {
   /** Whose rotation of queries and keys, or bias for distances, is shown. */
   readonly layer: number;
   readonly head: number;
-  /** So many of the nearest tokens are listed. */
+}
+
+export interface NearestParams extends TokenParams {
   readonly limit: number;
+}
+
+/** Tokens of the vocabulary whose rows of the embedding matrix point most nearly where a token's own does. */
+export interface NearestTokens {
+  readonly token: number;
+  /** Itself left out, the nearest first. Exact, over the whole vocabulary. */
+  readonly nearest: readonly (NamedToken & { readonly cosine: number })[];
 }
 
 /** One step on the way from a token's id to the residual stream, [D] numbers each. */
@@ -329,8 +338,6 @@ export interface EmbeddingView {
   readonly head: number;
   /** From the row of the table to the stream, whose vector is the last. */
   readonly steps: readonly EmbeddingStep[];
-  /** Tokens whose rows point most nearly where this one's points, itself left out. Exact, over the whole vocabulary. */
-  readonly nearest: readonly (NamedToken & { readonly cosine: number })[];
   /** Null where the layer turns nothing. */
   readonly rotary: RotaryPosition | null;
   /**
@@ -367,6 +374,7 @@ export interface NormsView {
 
 export const NormsRequest = new RequestType<NormsParams, NormsView, unknown>('trace/norms');
 export const EmbeddingRequest = new RequestType<EmbeddingParams, EmbeddingView, unknown>('trace/embedding');
+export const NearestTokensRequest = new RequestType<NearestParams, NearestTokens, unknown>('trace/nearestTokens');
 export const HeadStepRequest = new RequestType<HeadStepParams, HeadStepMatrix, unknown>('trace/headStep');
 export const WorkedRowRequest = new RequestType<WorkedRowParams, WorkedRow, unknown>('trace/workedRow');
 export const LensRequest = new RequestType<LensParams, LogitLens, unknown>('trace/lens');
@@ -380,6 +388,7 @@ export const NeuronsRequest = new RequestType<NeuronsParams, ActiveNeurons, unkn
 /** All of them, for who hands questions on. */
 export const STAGE_REQUESTS = [
   EmbeddingRequest,
+  NearestTokensRequest,
   NormsRequest,
   HeadStepRequest,
   WorkedRowRequest,

@@ -57,7 +57,7 @@ describe('where a token stands, in the panel', () => {
     try {
       const { id: traceId, tokens } = await inspector.trace(TEXT);
       assert.ok(tokens.length > token);
-      return [panel, await inspector.stages.embedding({ traceId, token, layer, head, limit: 12 })];
+      return [panel, await inspector.stages.embedding({ traceId, token, layer, head })];
     } finally {
       await inspector.dispose();
     }

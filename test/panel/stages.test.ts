@@ -271,7 +271,9 @@ describe('the stages in the panel', () => {
     await rows.first().waitFor();
     const text = (await frame.locator('[data-section=embedding] .subtitle').textContent())!;
     const token = Number(/#(\d+)/.exec(text)![1]);
-    const view = await inspector.stages.embedding({ traceId: trace.id, token, ...(await shownHead()), limit: 12 });
+    const view = await inspector.stages.embedding({ traceId: trace.id, token, ...(await shownHead()) });
+    const { nearest } = await inspector.stages.nearestTokens({ traceId: trace.id, token, limit: 12 });
+    await frame.locator(`[data-section=embedding] [data-near="${nearest[0].id}"]`).waitFor();
     const shown = await rows.evaluateAll((elements) => elements.map((each) => ({ ...(each as HTMLElement).dataset })));
     assert.deepEqual(
       shown.map(({ embedding }) => embedding),
@@ -285,7 +287,7 @@ describe('the stages in the panel', () => {
       .evaluateAll((elements) => elements.map((each) => Number((each as HTMLElement).dataset.near)));
     assert.deepEqual(
       near,
-      view.nearest.map(({ id }) => id),
+      nearest.map(({ id }) => id),
     );
     await workbench.screenshot('embedding');
   });
@@ -398,9 +400,7 @@ describe('the stages in the panel', () => {
         const subtitle = frame.locator(`[data-section=${section}] .subtitle`);
         await subtitle.filter({ hasText: new RegExp(`#${index}(?!\\d)`) }).waitFor();
       }
-      const { nearest } = await inspector.stages.embedding({
-        ...{ traceId: trace.id, token: index, ...(await shownHead()), limit: 12 },
-      });
+      const { nearest } = await inspector.stages.nearestTokens({ traceId: trace.id, token: index, limit: 12 });
       await frame.locator(`[data-section=embedding] [data-near="${nearest[0].id}"]`).waitFor();
       const { layer } = await shownHead();
       const { neurons } = await inspector.stages.neurons({ traceId: trace.id, layer, token: index, limit: 12 });

@@ -142,7 +142,7 @@ describe('the stages against a plain GPT-2 in float64', () => {
 
   it('leads from the rows of the two tables to the stream', async () => {
     const token = length - 3;
-    const view = await inspector.stages.embedding({ traceId, token, layer: 0, head: 0, limit: 10 });
+    const view = await inspector.stages.embedding({ traceId, token, layer: 0, head: 0 });
     const tokens = reference.weight('wte.weight');
     const row = (id: number) => tokens.subarray(id * width, (id + 1) * width);
     const position = reference.weight('wpe.weight').subarray(token * width, (token + 1) * width);
@@ -156,6 +156,7 @@ describe('the stages against a plain GPT-2 in float64', () => {
     assertClose(place.vector, position, 'the row of the position');
     assertClose(sum.vector, run.hiddenStates[0].subarray(token * width, (token + 1) * width), 'their sum');
     assert.deepEqual([view.rotary, view.alibiSlope, view.missing], [null, null, null]);
+    const { nearest } = await inspector.stages.nearestTokens({ traceId, token, limit: 10 });
     const norm = (vector: Float64Array) => Math.hypot(...vector);
     const cosines = Array.from({ length: vocabSize }, (_, id) => {
       const other = row(id);
@@ -166,12 +167,12 @@ describe('the stages against a plain GPT-2 in float64', () => {
       .sort((a, b) => b - a)
       .slice(0, 10);
     assertClose(
-      view.nearest.map(({ cosine }) => cosine),
+      nearest.map(({ cosine }) => cosine),
       best,
       'the nearest rows',
     );
     assertClose(
-      view.nearest.map(({ id }) => cosines[id]),
+      nearest.map(({ id }) => cosines[id]),
       best,
       'their tokens',
     );

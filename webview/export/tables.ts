@@ -8,6 +8,7 @@ import type {
   HeadProjection,
   LogitLens,
   NamedToken,
+  NearestTokens,
   NormsView,
   RotaryPosition,
   SamplerSteps,
@@ -57,7 +58,7 @@ export function vocabulariesTable({ rows }: Vocabularies): Table {
   };
 }
 
-export function nearestTable({ nearest }: EmbeddingView): Table {
+export function nearestTable({ nearest }: NearestTokens): Table {
   return {
     columns: ['place', 'id', 'text', 'bytes', 'cosine'],
     rows: nearest.map((near, at) => [at + 1, near.id, near.text, bytesOf(near), near.cosine]),

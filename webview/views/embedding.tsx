@@ -2,10 +2,12 @@ import {
   EmbeddingRequest,
   type EmbeddingStep,
   type EmbeddingView,
+  type NearestTokens,
+  NearestTokensRequest,
   type RotaryPosition,
 } from '../../src/protocol/stages';
 import type { Trace } from '../../src/protocol/trace';
-import { useAnswer } from '../answers';
+import { type Answer, useAnswer } from '../answers';
 import { gridPicture, steppedColour } from '../export/pictures';
 import type { SectionFiles } from '../export/section-files';
 import type { Picture } from '../export/surface';
@@ -33,14 +35,18 @@ export function EmbeddingSection({ trace }: { trace: Trace }) {
   const palette = usePalette();
   const { value, stale, failure } = useAnswer(
     EmbeddingRequest,
-    open ? { traceId: trace.id, token, layer, head, limit: NEAREST } : null,
+    open ? { traceId: trace.id, token, layer, head } : null,
   );
+  // The whole vocabulary is compared: what else there is need not wait for it.
+  const near = useAnswer(NearestTokensRequest, open ? { traceId: trace.id, token, limit: NEAREST } : null);
   return (
     <Section
       name="embedding"
       title="Embedding and position"
       files={
-        value === null || stale || value.token >= trace.tokens.length ? null : embeddingFiles(trace, value, palette)
+        value === null || stale || value.token >= trace.tokens.length
+          ? null
+          : embeddingFiles(trace, value, near.stale ? null : near.value, palette)
       }
       subtitle={
         <>
@@ -51,21 +57,22 @@ export function EmbeddingSection({ trace }: { trace: Trace }) {
       {failure !== null && <Failure error={failure} />}
       {value !== null && failure === null && value.token < trace.tokens.length && (
         <div class={stale ? 'is-late' : ''}>
-          <EmbeddingDetails trace={trace} view={value} />
+          <EmbeddingDetails trace={trace} view={value} near={near} />
         </div>
       )}
     </Section>
   );
 }
 
-function embeddingFiles(trace: Trace, view: EmbeddingView, palette: Palette): SectionFiles {
-  const { steps, nearest, rotary, token, layer, head } = view;
+/** @param near null until they are there */
+function embeddingFiles(trace: Trace, view: EmbeddingView, near: NearestTokens | null, palette: Palette): SectionFiles {
+  const { steps, rotary, token, layer, head } = view;
   const names = steps.map((step) => nameOf(step, token, trace.tokens[token].id));
   return {
     settings: { token, ...(rotary === null ? {} : { layer, head }) },
     tables: {
       steps: () => embeddingTable(view, (step) => nameOf(step, token, trace.tokens[token].id)),
-      ...(nearest.length === 0 ? {} : { 'nearest tokens': () => nearestTable(view) }),
+      ...(near === null || near.nearest.length === 0 ? {} : { 'nearest tokens': () => nearestTable(near) }),
       ...(rotary === null ? {} : { angles: () => anglesTable(rotary) }),
     },
     pictures: {
@@ -132,7 +139,13 @@ function turnedVectors(rotary: RotaryPosition): readonly (readonly [name: string
   ];
 }
 
-function EmbeddingDetails({ trace, view }: { trace: Trace; view: EmbeddingView }) {
+interface EmbeddingDetailsProps {
+  readonly trace: Trace;
+  readonly view: EmbeddingView;
+  readonly near: Answer<NearestTokens>;
+}
+
+function EmbeddingDetails({ trace, view, near }: EmbeddingDetailsProps) {
   const token = trace.tokens[view.token];
   const extent = extentOf(view.steps.map(({ vector }) => vector));
   return (
@@ -166,16 +179,7 @@ function EmbeddingDetails({ trace, view }: { trace: Trace; view: EmbeddingView }
           ))}
         </tbody>
       </table>
-      {view.nearest.length > 0 && (
-        <p class="near-tokens">
-          <span>Nearest rows by cosine:</span>
-          {view.nearest.map((near) => (
-            <span key={near.id} class="lens-candidate" data-near={near.id} data-cosine={near.cosine}>
-              <TokenTag token={near} /> {formatNumber(near.cosine)}
-            </span>
-          ))}
-        </p>
-      )}
+      <Nearest near={near} />
       {view.rotary !== null && <Rotation view={view} rotary={view.rotary} />}
       {view.alibiSlope !== null && (
         <p class="explanation" data-alibi={view.alibiSlope}>
@@ -185,6 +189,26 @@ function EmbeddingDetails({ trace, view }: { trace: Trace; view: EmbeddingView }
       )}
       {view.missing !== null && <p class="explanation">{view.missing}</p>}
     </>
+  );
+}
+
+function Nearest({ near: { value, stale, failure } }: { near: Answer<NearestTokens> }) {
+  if (failure !== null) {
+    return <Failure error={failure} />;
+  }
+  if (value !== null && value.nearest.length === 0) {
+    return null;
+  }
+  return (
+    <p class={`near-tokens nearest${stale ? ' is-late' : ''}`}>
+      <span>Nearest rows by cosine:</span>
+      {value === null && <span>…</span>}
+      {value?.nearest.map((each) => (
+        <span key={each.id} class="lens-candidate" data-near={each.id} data-cosine={each.cosine}>
+          <TokenTag token={each} /> {formatNumber(each.cosine)}
+        </span>
+      ))}
+    </p>
   );
 }
 

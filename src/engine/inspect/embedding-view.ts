@@ -1,13 +1,10 @@
 import type { Tensor } from 'onnxruntime-node';
 import { HeadlightError } from '../../protocol/errors';
 import type { EmbeddingParams, EmbeddingStep, EmbeddingView, RotaryPosition } from '../../protocol/stages';
-import type { Tokenizer } from '../model/tokenizer';
 import type { Embedding, EmbeddingStep as GraphStep } from '../onnx/embedding';
 import type { Anatomy, HeadScores, KeptPass } from '../runtime/anatomy';
 import { type Turning, turningOf } from '../runtime/rotation';
 import { floatData } from '../runtime/tensors';
-import type { Cancellation } from './cancellation';
-import type { Neighbours } from './nearest-tokens';
 
 /** How far numbers may be from what they should be, as a part of the largest. */
 const TOLERANCE = 1e-3;
@@ -18,30 +15,17 @@ const RULED_OUT = -1000;
 export async function embeddingView(
   anatomy: Anatomy,
   pass: KeptPass,
-  tokenizer: Tokenizer,
-  neighbours: Neighbours,
-  { token, layer, head, limit }: EmbeddingParams,
-  cancellation?: Cancellation,
+  { token, layer, head }: EmbeddingParams,
 ): Promise<EmbeddingView> {
+  const embedding = embeddingOf(anatomy, pass, token);
   const length = pass.ids.length;
-  if (!Number.isInteger(token) || token < 0 || token >= length) {
-    throw new HeadlightError('argument-invalid', `There is no token ${token}; the passage has ${length}.`);
-  }
   const { layers, heads } = anatomy.config;
   for (const [what, index, count] of [['layer', layer, layers] as const, ['head', head, heads] as const]) {
     if (!Number.isInteger(index) || index < 0 || index >= count) {
       throw new HeadlightError('argument-invalid', `There is no ${what} ${index}; the model has ${count}.`);
     }
   }
-  const { embedding } = anatomy.plan;
-  if (embedding === null) {
-    throw new HeadlightError(
-      'graph-unsupported',
-      'The way from the tokens to the first layer does not begin with one look-up in a table of weights in this graph.',
-    );
-  }
   const steps = await stepsOf(anatomy, pass, embedding, token);
-  const near = await neighbours.of(pass, embedding, pass.ids[token], limit, cancellation);
   const turning = await turningOf(anatomy, pass, layer);
   const isOpen = anatomy.plan.sites[layer] !== null;
   const slope = isOpen ? alibiSlope(await anatomy.headScores(pass, layer, head), length) : null;
@@ -51,12 +35,6 @@ export async function embeddingView(
     layer,
     head,
     steps,
-    nearest: near.map(({ id, cosine }) => ({
-      id,
-      text: tokenizer.textOf(id),
-      bytes: [...tokenizer.bytesOf(id)],
-      cosine,
-    })),
     rotary: turning === null ? null : rotaryPosition(turning, anatomy, head, token, length),
     alibiSlope: slope,
     missing: hasPositions
@@ -65,6 +43,24 @@ export async function embeddingView(
         ? `Nothing was found that tells layer ${layer} where a token stands: nothing is added to the embeddings, no queries and keys are turned, and no scores grow evenly with the distance${length === 1 ? ' (one token alone has none)' : ''}.`
         : `The attention of layer ${layer} is one operator, so that what it does with positions cannot be seen; nothing is added to the embeddings.`,
   };
+}
+
+/**
+ * Where the passage's tokens are looked up.
+ *
+ * @throws HeadlightError `argument-invalid` for a token that the passage has not, `graph-unsupported`
+ */
+export function embeddingOf({ plan: { embedding } }: Anatomy, { ids }: KeptPass, token: number): Embedding {
+  if (!Number.isInteger(token) || token < 0 || token >= ids.length) {
+    throw new HeadlightError('argument-invalid', `There is no token ${token}; the passage has ${ids.length}.`);
+  }
+  if (embedding === null) {
+    throw new HeadlightError(
+      'graph-unsupported',
+      'The way from the tokens to the first layer does not begin with one look-up in a table of weights in this graph.',
+    );
+  }
+  return embedding;
 }
 
 /** The way of one token from its row of the table to the stream. */

@@ -10,6 +10,8 @@ import type {
   HeadStepParams,
   LensParams,
   LogitLens,
+  NearestParams,
+  NearestTokens,
   NeuronsParams,
   NormsParams,
   NormsView,
@@ -33,7 +35,7 @@ import { activeNeurons } from './active-neurons';
 import { headStep, workedRow } from './attention-steps';
 import { LogitAttribution } from './attribution';
 import type { Cancellation } from './cancellation';
-import { embeddingView } from './embedding-view';
+import { embeddingOf, embeddingView } from './embedding-view';
 import { Lens } from './logit-lens';
 import { Neighbours } from './nearest-tokens';
 import { normsView } from './norms-view';
@@ -93,7 +95,8 @@ export class Stages {
     for (const layer of layers) {
       yield () => anatomy.additions(trace, layer);
     }
-    yield () => this.embedding({ traceId, token: last, layer: 0, head: 0, limit: 1 });
+    yield () => this.embedding({ traceId, token: last, layer: 0, head: 0 });
+    yield () => this.nearestTokens({ traceId, token: last, limit: 1 });
     if (isFirst) {
       for (const layer of layers) {
         yield () => anatomy.headAdditions(trace, layer, last);
@@ -113,9 +116,20 @@ export class Stages {
     }
   }
 
-  embedding(params: EmbeddingParams, cancellation?: Cancellation): Promise<EmbeddingView> {
-    const { decoder, tokenizer, neighbours } = this;
-    return embeddingView(decoder.anatomy, this.find(params.traceId), tokenizer, neighbours, params, cancellation);
+  embedding(params: EmbeddingParams): Promise<EmbeddingView> {
+    return embeddingView(this.decoder.anatomy, this.find(params.traceId), params);
+  }
+
+  /** The tokens whose rows of the embedding matrix are nearest to that of a token of the passage. */
+  async nearestTokens({ traceId, token, limit }: NearestParams, cancellation?: Cancellation): Promise<NearestTokens> {
+    const trace = this.find(traceId);
+    const embedding = embeddingOf(this.decoder.anatomy, trace, token);
+    const near = await this.neighbours.of(trace, embedding, trace.ids[token], limit, cancellation);
+    const nearest = near.map(({ id, cosine }) => ({
+      ...{ id, text: this.tokenizer.textOf(id), bytes: [...this.tokenizer.bytesOf(id)] },
+      cosine,
+    }));
+    return { token, nearest };
   }
 
   /** One step of a head's attention over a window. */

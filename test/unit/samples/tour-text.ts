@@ -47,8 +47,9 @@ export async function tourText(inspector: Inspector): Promise<string> {
   const english = await again('english');
   const lamp = tokenOf(english, ' lamp');
   const embedding = await stages.embedding({
-    ...{ traceId: english.id, token: lamp.index, layer: 0, head: 0, limit: 3 },
+    ...{ traceId: english.id, token: lamp.index, layer: 0, head: 0 },
   });
+  const { nearest } = await stages.nearestTokens({ traceId: english.id, token: lamp.index, limit: 3 });
   const row = embedding.steps.find(({ kind }) => kind === 'token')!;
   const position = embedding.steps.find(({ kind }) => kind === 'position')!;
   const sum = embedding.steps.at(-1)!;
@@ -140,7 +141,7 @@ ${PASSAGES.english}
 The passage is ${english.tokens.length} tokens. Pin “·lamp”, token ${lamp.index}: its id ${lamp.id} is the number of a row of
 length ${fixed(Math.hypot(...row.vector))}. The row of its position has the length ${fixed(Math.hypot(...position.vector))},
 and their sum ${fixed(Math.hypot(...sum.vector))}. The rows that point most nearly the same way belong to
-${listed(embedding.nearest.map(quoted))}.
+${listed(nearest.map(quoted))}.
 
 ## 3 Attention (sections *Attention* and *One row in numbers*)
 

@@ -3,8 +3,6 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { embeddingView } from '../../../../src/engine/inspect/embedding-view';
-import { Neighbours } from '../../../../src/engine/inspect/nearest-tokens';
-import type { Tokenizer } from '../../../../src/engine/model/tokenizer';
 import { DataType } from '../../../../src/engine/onnx/data-type';
 import { Decoder } from '../../../../src/engine/runtime/decoder';
 import type { EmbeddingView } from '../../../../src/protocol/stages';
@@ -15,8 +13,6 @@ const IDS = Uint32Array.from({ length: 11 }, (_, index) => (index * 17 + 5) % SH
 const TOKEN = 7;
 const HEAD = 3;
 const TOLERANCE = 1e-5;
-
-const tokenizer = { textOf: String, bytesOf: () => new Uint8Array(1) } as unknown as Tokenizer;
 
 describe('where a token stands', () => {
   let folder: string;
@@ -35,9 +31,8 @@ describe('where a token stands', () => {
     const decoder = await Decoder.open({ graphFile: file, config: configOf(shape), device: 'cpu' });
     try {
       const { stream, hiddenStates } = await decoder.forward(IDS, { hiddenStates: true });
-      const neighbours = new Neighbours(decoder.anatomy);
-      const params = { traceId: 1, token: TOKEN, layer: 1, head: HEAD, limit: 5 };
-      const view = await embeddingView(decoder.anatomy, { ids: IDS, stream }, tokenizer, neighbours, params);
+      const params = { traceId: 1, token: TOKEN, layer: 1, head: HEAD };
+      const view = await embeddingView(decoder.anatomy, { ids: IDS, stream }, params);
       const width = shape.heads * shape.headDim;
       return { view, stream: hiddenStates![0].slice(TOKEN * width, (TOKEN + 1) * width) };
     } finally {
