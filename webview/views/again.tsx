@@ -1,3 +1,4 @@
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { GeneratedToken } from '../../src/protocol/continuation';
 import type { SamplerSettings, Trace } from '../../src/protocol/trace';
 import { grownTable } from '../export/tables';
@@ -5,6 +6,7 @@ import { FIRST_SEED, type GrowthControls, grownText, useGrowth } from '../growth
 import { usePanel, useSelected } from '../panel-context';
 import { formatCount, formatNumber, formatPercent, formatQuantity } from '../render/number-format';
 import { tokenLabel } from '../render/visible-text';
+import { type Stretch, wholeCharacters } from '../render/whole-characters';
 import { Button } from '../ui/button';
 import { Failure } from './notices';
 import { Section } from './section';
@@ -43,6 +45,12 @@ export function Again({ trace }: { trace: Trace }) {
 function GrowingPassage({ trace, growth }: { trace: Trace; growth: GrowthControls }) {
   const { steps, failure } = growth;
   const last = steps.at(-1);
+  const text = useRef<HTMLDivElement>(null);
+  const passage = trace.tokens.slice(-TAIL);
+  // What is new stays in sight.
+  useLayoutEffect(() => {
+    text.current?.scrollTo({ top: text.current.scrollHeight });
+  }, [steps.length]);
   return (
     <>
       <p class="explanation">
@@ -52,29 +60,42 @@ function GrowingPassage({ trace, growth }: { trace: Trace; growth: GrowthControl
       </p>
       <Controls growth={growth} />
       {failure !== null && <Failure error={failure} />}
-      <div class="growing" data-grown={steps.length}>
+      <div class="growing" ref={text} data-grown={steps.length}>
         {trace.tokens.length > TAIL && <span class="is-faint">… </span>}
-        {trace.tokens.slice(-TAIL).map((token) => (
-          <span key={token.index}>
-            <TokenText token={token} />
-            {endsLine(token) && <br />}
-          </span>
-        ))}
-        {steps.map((step, at) => (
-          <span
-            key={at}
-            class={`grown${at === steps.length - 1 ? ' is-new' : ''}`}
-            title={`${formatPercent(step.probability)}, rank ${formatCount(step.rank)}`}
-          >
-            <TokenText token={step} />
-            {endsLine(step) && <br />}
-          </span>
+        {wholeCharacters([...passage, ...steps]).map((stretch) => (
+          <GrownStretch key={stretch.from} stretch={stretch} steps={steps} first={passage.length} />
         ))}
         {!growth.hasEnded && <span class="grown-caret" aria-hidden="true" />}
       </div>
       {last !== undefined && <CacheLine last={last} growth={growth} />}
       {steps.length > 0 && <StepTable trace={trace} steps={steps} />}
     </>
+  );
+}
+
+interface GrownStretchProps {
+  readonly stretch: Stretch;
+  readonly steps: readonly GeneratedToken[];
+  /** Tokens of the passage that stand before the steps. */
+  readonly first: number;
+}
+
+/** A token, or some that share a character. */
+function GrownStretch({ stretch, steps, first }: GrownStretchProps) {
+  const own = steps.slice(Math.max(0, stretch.from - first), Math.max(0, stretch.to - first));
+  const isNew = own.length > 0 && stretch.to - first === steps.length;
+  return (
+    <span
+      class={own.length === 0 ? undefined : `grown${isNew ? ' is-new' : ''}`}
+      title={
+        own.length === 0
+          ? undefined
+          : own.map(({ probability, rank }) => `${formatPercent(probability)}, rank ${formatCount(rank)}`).join('; ')
+      }
+    >
+      <TokenText token={stretch} />
+      {endsLine(stretch) && <br />}
+    </span>
   );
 }
 

@@ -286,6 +286,6 @@ function nameOf(source: AttributionSource): string {
     case 'feed-forward':
       return `L${source.layer} feed-forward`;
     case 'final-bias':
-      return 'biases of norm and head';
+      return 'final biases';
   }
 }

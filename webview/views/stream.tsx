@@ -148,8 +148,14 @@ function NormSteps({ norm, layer, part }: { norm: NormView; layer: number; part:
       <p class="explanation stage-note">
         {kind} before the {part} of layer {layer}:{' '}
         <span class="formula">{isLayerNorm ? 'γ (x − μ) / σ + β' : 'γ x / rms(x)'}</span>, here{' '}
-        {isLayerNorm && `μ = ${formatNumber(mean)}, `}
-        {isLayerNorm ? 'σ' : 'rms'} = <b data-divisor={divisor}>{formatNumber(divisor)}</b>
+        {isLayerNorm && (
+          <>
+            <span class="formula is-short">μ = {formatNumber(mean)}</span>,{' '}
+          </>
+        )}
+        <span class="formula is-short" data-divisor={divisor}>
+          {isLayerNorm ? 'σ' : 'rms'} = {formatNumber(divisor)}
+        </span>
       </p>
       <table class="stage-table embedding" aria-label={`${kind} before the ${part}`}>
         <tbody>

@@ -112,7 +112,7 @@ function TrainingTable({ view }: { view: TrainingView }) {
       </p>
       <dl class="figures">
         <Figure name="cross-entropy" value={meanLoss} unit="nats" />
-        <Figure name="perplexity" value={perplexity} unit="= e^ of it" />
+        <Figure name="perplexity" value={perplexity} unit={`= e^${formatNumber(meanLoss)}`} />
         {bitsPerByte !== null && <Figure name="bits per byte" value={bitsPerByte} unit="bits" />}
       </dl>
       <table class="stage-table losses" aria-label="Losses">

@@ -171,14 +171,15 @@ function Projection({ row, projection }: { row: WorkedRowAnswer; projection: Hea
   const extent = extentOf([added, total]);
   const vectors = [
     [`by H${row.head}`, added],
-    ['by all heads', total],
+    ['all heads', total],
   ] as const;
   return (
     <>
       <p class="explanation">
         The z of all {addedNorms.length} heads stand side by side and are multiplied with the output projection, whose
-        result is added to the stream: <span class="formula">h ← h + W_O [z₀ … z_{addedNorms.length - 1}] + b</span>.
-        Lengths of what each head adds:
+        result is added to the stream:{' '}
+        <span class="formula">h ← h + W_O [z₀ … z{subscript(addedNorms.length - 1)}] + b</span>. Lengths of what each
+        head adds:
       </p>
       <p class="near-tokens">
         {Array.from(addedNorms, (length, head) => (
@@ -251,4 +252,8 @@ function WorkedKeyRow({ trace, row, extents, share, chosen, onPoint }: WorkedKey
       <td class="number">{formatNumber(row.weight * row.valueNorm)}</td>
     </tr>
   );
+}
+
+function subscript(number: number): string {
+  return String(number).replace(/\d/g, (digit) => String.fromCodePoint(0x2080 + Number(digit)));
 }
