@@ -8,9 +8,9 @@ import {
   LoadModelRequest,
   LoadProgressNotification,
   ModelReportRequest,
-  PingRequest,
   ProbeDeviceRequest,
   ProveDeviceRequest,
+  StatusRequest,
   SuggestRequest,
   TokenizeRequest,
   TraceRequest,
@@ -166,6 +166,9 @@ export function serve(connection: MessageConnection): void {
     const asked = loaded();
     return asked.suggester.suggest(params, cancellation, tokenByToken(asked, cancellation));
   });
-  connection.onRequest(PingRequest, () => ({ pid: process.pid, memoryBytes: process.memoryUsage.rss() }));
+  answer(StatusRequest, () => ({
+    ...{ pid: process.pid, memoryBytes: process.memoryUsage.rss() },
+    ...(inspector?.reading ?? { readTokens: 0, prefixTreeBytes: 0 }),
+  }));
   connection.listen();
 }

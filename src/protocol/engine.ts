@@ -1,4 +1,4 @@
-import { NotificationType, RequestType, RequestType0 } from 'vscode-jsonrpc';
+import { NotificationType, RequestType } from 'vscode-jsonrpc';
 import type { Device, DeviceProof, DeviceStatus } from './device';
 import type { LoadedModel, ModelDescription, ModelReport } from './model';
 import type { SuggestParams, SuggestResult } from './suggestion';
@@ -64,6 +64,17 @@ export interface CandidatesParams extends OfTrace {
   readonly seed: number | null;
 }
 
+/** What the engine has done and holds. */
+export interface EngineStatus {
+  readonly pid: number;
+  /** What the process takes of the machine's memory. */
+  readonly memoryBytes: number;
+  /** Tokens that the model has read for suggestions and continuations since it was loaded. */
+  readonly readTokens: number;
+  /** What is remembered of texts that it has read. */
+  readonly prefixTreeBytes: number;
+}
+
 export interface LoadProgress {
   readonly stage: 'reading' | 'analysing' | 'starting';
 }
@@ -89,7 +100,6 @@ export const HeadMatrixRequest = new RequestType<HeadMatrixParams, HeadMatrix, u
 export const CandidatesRequest = new RequestType<CandidatesParams, CandidateList, unknown>('trace/candidates');
 /** A newer one of these ends the one under way. */
 export const SuggestRequest = new RequestType<SuggestParams, SuggestResult, unknown>('engine/suggest');
-export const PingRequest = new RequestType0<{ readonly pid: number; readonly memoryBytes: number }, unknown>(
-  'engine/ping',
-);
+/** Answered whether or not a model is loaded. */
+export const StatusRequest = new RequestType<Record<string, never>, EngineStatus, unknown>('engine/status');
 export const LoadProgressNotification = new NotificationType<LoadProgress>('engine/loadProgress');

@@ -2,6 +2,7 @@ import type { Branch, BranchParams, Continuation, ContinuationParams } from '../
 import type { Device } from '../../protocol/device';
 import type {
   CandidatesParams,
+  EngineStatus,
   HeadMatrixParams,
   HeadOverviewParams,
   LoadProgress,
@@ -266,6 +267,11 @@ export class Inspector {
       );
     }
     return { length, logits, hiddenStates, attention: (layer) => this.attentionOf(kept).layer(layer) };
+  }
+
+  /** What was read to write on behind texts, and what is remembered of it. */
+  get reading(): Pick<EngineStatus, 'readTokens' | 'prefixTreeBytes'> {
+    return { readTokens: this.model.readTokens, prefixTreeBytes: this.model.tree.byteLength };
   }
 
   /** Writes on where a text ends, with the same model. */

@@ -38,9 +38,11 @@ export class EditedText {
 
   private replace(deleted: number, inserted: string): void {
     this.history.push(this.document);
+    this.history.splice(0, this.history.length - UNDONE_AT_MOST);
     this.document = this.document.slice(0, this.caret - deleted) + inserted + this.document.slice(this.caret);
     this.caret += inserted.length - deleted;
   }
 }
 
+const UNDONE_AT_MOST = 100;
 const KEYS = [...'etaoinsr(){}.,=" \n\t', '\r\n', 'é', '中', '😀', 'lo', 'return'];
