@@ -3,12 +3,18 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import * as vscode from 'vscode';
-import { closeAll, headlight, openText, traceOf, until } from './session';
+import { StatusRequest } from '../../src/protocol/engine';
+import type { SuggestParams } from '../../src/protocol/suggestion';
+import { closeAll, headlight, openText, pause, traceOf, until } from './session';
 
 const SETTINGS = 'headlight.inlineSuggestions';
 /** The model of the tests knows this word. */
 const UNFINISHED = 'import conso';
 const { Invoke, Automatic } = vscode.InlineCompletionTriggerKind;
+const PARAMS: Omit<SuggestParams, 'text'> = {
+  ...{ extent: 'line', seed: 0, count: 1, confidenceFloor: 0, atLeast: 1 },
+  ...{ sampler: { temperature: 0, topK: 0, topP: 1, minP: 0 }, maxTokens: 32, windowTokens: 512, cacheBytes: 0 },
+};
 
 /** What is suggested at the end of an editor's document, or at a place in it. */
 async function suggest(
@@ -45,6 +51,12 @@ async function requestsDuring(work: () => Promise<unknown>): Promise<number> {
   const before = suggestions.requestCount;
   await work();
   return suggestions.requestCount - before;
+}
+
+/** How many tokens the model has read so far for suggestions, as its process counts them. */
+async function readTokens(): Promise<number> {
+  const { engine } = await headlight();
+  return (await engine.ask(StatusRequest, {})).readTokens;
 }
 
 describe('inline suggestions', () => {
@@ -96,13 +108,7 @@ describe('inline suggestions', () => {
     const editor = await openText('The lamp went out at ten past five. Nobody had touched the');
     const items = await suggest(editor);
     const { token } = new vscode.CancellationTokenSource();
-    const { suggestions } = await engine.suggest(
-      {
-        ...{ text: editor.document.getText(), extent: 'line', seed: 0, count: 1, confidenceFloor: 0, atLeast: 1 },
-        ...{ sampler: { temperature: 0, topK: 0, topP: 1, minP: 0 }, maxTokens: 32, windowTokens: 512, cacheBytes: 0 },
-      },
-      token,
-    );
+    const { suggestions } = await engine.suggest({ ...PARAMS, text: editor.document.getText() }, token);
     assert.equal(items[0]?.insertText, suggestions[0]?.text);
     assert.equal(new Set(items.map(({ insertText }) => insertText)).size, items.length);
   });
@@ -124,19 +130,103 @@ describe('inline suggestions', () => {
     assert.equal(await requestsDuring(() => suggest(editor, Automatic)), 1);
   });
 
-  it('fall back to being asked for where the model is slow', async () => {
+  it('have nothing decoded for keys that are typed as suggested, in the editor itself', async () => {
+    await set('enabled', { '*': true });
+    await set('confidenceFloor', 0);
+    const editor = await openText(UNFINISHED);
+    putCaretAtEnd(editor);
+    const whole = String((await suggest(editor, Automatic))[0].insertText);
+    const before = await readTokens();
+    for (const key of whole.slice(0, -1)) {
+      await vscode.commands.executeCommand('type', { text: key });
+      // Longer than any wait for a pause in typing: the editor asks, and is answered.
+      await pause(350);
+    }
+    assert.equal(editor.document.getText(), UNFINISHED + whole.slice(0, -1));
+    assert.equal(await readTokens(), before);
+    await vscode.commands.executeCommand('type', { text: '#' });
+    await until('a key that was not suggested', async () => (await readTokens()) > before);
+  });
+
+  it('fall back to being asked for where the model is slow, and say so once', async () => {
     await set('enabled', { '*': true });
     await set('slowAfter', 0);
     const { suggestions } = await headlight();
+    const said: string[] = [];
+    const { showInformationMessage } = vscode.window;
+    Object.assign(vscode.window, {
+      showInformationMessage: (sentence: string) => {
+        said.push(sentence);
+        return Promise.resolve(undefined);
+      },
+    });
     const editor = await openText('One');
-    for (const word of [' lamp', ' after', ' another']) {
-      await insertAtEnd(editor, word);
-      await suggest(editor, Automatic);
+    try {
+      for (const word of [' lamp', ' after', ' another']) {
+        await insertAtEnd(editor, word);
+        await suggest(editor, Automatic);
+      }
+      assert.equal(suggestions.isAutomaticIn('plaintext'), false);
+      await insertAtEnd(editor, ' went');
+      assert.equal(await requestsDuring(() => suggest(editor, Automatic)), 0);
+      assert.equal(await requestsDuring(() => suggest(editor, Invoke)), 1);
+    } finally {
+      Object.assign(vscode.window, { showInformationMessage });
     }
-    assert.equal(suggestions.isAutomaticIn('plaintext'), false);
-    await insertAtEnd(editor, ' went');
-    assert.equal(await requestsDuring(() => suggest(editor, Automatic)), 0);
-    assert.equal(await requestsDuring(() => suggest(editor, Invoke)), 1);
+    assert.equal(said.length, 1);
+    assert.match(said[0], /^headlight-\S+ takes .+ s for a first token on this machine/);
+  });
+
+  it('end the request under way with the next key', async () => {
+    await set('confidenceFloor', 0);
+    const editor = await openText('The lamp went out at ten past five. Nobody had touched the');
+    const source = new vscode.CancellationTokenSource();
+    const { engine } = await headlight();
+    const text = editor.document.getText();
+    const long = engine.suggest({ ...PARAMS, text, extent: 'block', count: 4, maxTokens: 200 }, source.token);
+    await until('it to be under way', async () => (await readTokens()) > 0);
+    source.cancel();
+    await assert.rejects(long, { code: 'cancelled' });
+  });
+
+  it('read the same stretch before the caret, however large the document is', async () => {
+    const { engine } = await headlight();
+    const line = 'The lamp went out at ten past five, and nobody had touched the switch.\n';
+    const content = line.repeat(Math.ceil(10_000_000 / line.length)) + UNFINISHED;
+    const editor = await openText(content);
+    const texts: string[] = [];
+    const { suggest: ask } = engine;
+    engine.suggest = (params, cancellation) => {
+      texts.push(params.text);
+      return ask.call(engine, params, cancellation);
+    };
+    try {
+      assert.match(String((await suggest(editor))[0].insertText), /^le/);
+    } finally {
+      engine.suggest = ask;
+    }
+    assert.equal(texts.length, 1);
+    assert.ok(content.endsWith(texts[0]));
+    // The setting's 512 tokens, and the steps in which its beginning moves.
+    assert.ok(texts[0].length >= 8 * 512 && texts[0].length <= 10 * 512, `${texts[0].length} characters`);
+  });
+
+  it('come in documents that are not files of this machine, as in a remote or virtual workspace', async () => {
+    const scheme = 'headlight-test';
+    const provider = vscode.workspace.registerTextDocumentContentProvider(scheme, {
+      provideTextDocumentContent: () => UNFINISHED,
+    });
+    try {
+      const uri = vscode.Uri.parse(`${scheme}://elsewhere/notes.txt`);
+      const editor = await vscode.window.showTextDocument(await vscode.workspace.openTextDocument(uri));
+      putCaretAtEnd(editor);
+      assert.match(String((await suggest(editor))[0].insertText), /^le/);
+      const secret = vscode.Uri.parse(`${scheme}://elsewhere/.env`);
+      const excluded = await vscode.window.showTextDocument(await vscode.workspace.openTextDocument(secret));
+      assert.deepEqual(await suggest(excluded), []);
+    } finally {
+      provider.dispose();
+    }
   });
 
   it('stay while they are typed where they were asked for', async () => {

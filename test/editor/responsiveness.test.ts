@@ -7,6 +7,22 @@ import { closeAll, headlight, inspect, openText, pause, selectAll, traceOf } fro
 const LONGEST_STALL_MS = 10;
 const RUNS = 4;
 
+/** 300 keys. */
+const TYPED = 'The lamp in the hall went out at ten past five, and nobody had touched the switch since noon.\n'
+  .repeat(4)
+  .slice(0, 300);
+const KEYS_AT_ONCE = 75;
+const BETWEEN_KEYS_MS = 40;
+/** Behind a word one looks at what is suggested. */
+const BETWEEN_WORDS_MS = 200;
+
+async function typeAsAPerson(keys: string): Promise<void> {
+  for (const key of keys) {
+    await vscode.commands.executeCommand('type', { text: key });
+    await pause(key === ' ' ? BETWEEN_WORDS_MS : BETWEEN_KEYS_MS);
+  }
+}
+
 /** The longest time, in ms, that the event loop stood still while something went on. */
 async function longestStall(work: () => Promise<unknown>): Promise<number> {
   const monitor = monitorEventLoopDelay({ resolution: 1 });
@@ -37,6 +53,35 @@ describe('the extension host', () => {
     }
     const excess = Math.min(...runs.map(({ run, idle }) => run - idle));
     assert.ok(excess <= LONGEST_STALL_MS, `it stood still for ${excess.toFixed(1)} ms more than when nothing was done`);
+  });
+
+  it('never stands still while one types and is suggested to', async function () {
+    this.timeout(180_000);
+    const { engine, suggestions } = await headlight();
+    await engine.load();
+    const configuration = vscode.workspace.getConfiguration('headlight.inlineSuggestions');
+    const excess: number[] = [];
+    const requestsBefore = suggestions.requestCount;
+    try {
+      for (let part = 0; part < TYPED.length; part += KEYS_AT_ONCE) {
+        const keys = TYPED.slice(part, part + KEYS_AT_ONCE);
+        const stalls: Record<string, number> = {};
+        for (const enabled of [false, true]) {
+          await configuration.update('enabled', { '*': enabled }, vscode.ConfigurationTarget.Global);
+          const editor = await openText('The lamp went out at ten past five.\n'.repeat(20));
+          editor.selection = new vscode.Selection(20, 0, 20, 0);
+          await pause(300);
+          stalls[String(enabled)] = await longestStall(() => typeAsAPerson(keys));
+        }
+        excess.push(stalls.true - stalls.false);
+      }
+    } finally {
+      await configuration.update('enabled', undefined, vscode.ConfigurationTarget.Global);
+    }
+    assert.ok(suggestions.requestCount - requestsBefore > TYPED.length / 20, 'hardly anything was suggested');
+    const list = excess.map((ms) => ms.toFixed(1)).join(', ');
+    console.log(`longest stalls of ${KEYS_AT_ONCE} keys each, in ms more than without suggestions: ${list}`);
+    assert.ok(Math.min(...excess) <= LONGEST_STALL_MS, `it stood still for ms: ${list}`);
   });
 
   it('never stands still during a run', async () => {
