@@ -2,6 +2,8 @@
 const BUCKET_SHIFT = 16;
 const BUCKETS = 1 << 16;
 const SMALLEST_PREFIX = 256;
+/** So few places are found by looking at every logit once: who takes the most probable token wants no more of them. */
+const FIRST_PLACES = 8;
 
 /**
  * Token ids, largest logit first, equal ones by lower id. Only as much of the order is worked out as is asked for, since
@@ -10,32 +12,67 @@ const SMALLEST_PREFIX = 256;
 export class Ranking {
   /** V, the vocabulary's size. */
   readonly size: number;
-  /** By id: rises where the logit falls. */
-  readonly #keys: Uint32Array;
-  /** How many keys begin with the bucket's 16 bits. */
-  readonly #counts = new Uint32Array(BUCKETS);
+  readonly #logits: Float32Array;
+  #buckets: Buckets | null = null;
   /** The beginning of the order. */
   #ordered = new Uint32Array(0);
 
   /** @param logits [V], none of them NaN */
   constructor(logits: Float32Array) {
     this.size = logits.length;
-    this.#keys = descendingKeys(logits);
-    for (let id = 0; id < this.size; id++) {
-      this.#counts[this.#keys[id] >>> BUCKET_SHIFT]++;
-    }
+    this.#logits = logits;
   }
 
   /** The id at a place of the order, from 0. */
   idAt(place: number): number {
     if (place >= this.#ordered.length) {
-      this.#order(Math.min(this.size, Math.max(place + 1, 4 * this.#ordered.length, SMALLEST_PREFIX)));
+      this.#ordered = place < FIRST_PLACES ? firstPlaces(this.#logits) : this.#order(place + 1);
     }
     return this.#ordered[place];
   }
 
-  /** Works out at least the first `count` places: the tokens of as many whole buckets as that takes. */
-  #order(count: number): void {
+  #order(count: number): Uint32Array<ArrayBuffer> {
+    this.#buckets ??= new Buckets(this.#logits);
+    return this.#buckets.order(Math.min(this.size, Math.max(count, 4 * this.#ordered.length, SMALLEST_PREFIX)));
+  }
+}
+
+function firstPlaces(logits: Float32Array): Uint32Array<ArrayBuffer> {
+  const ids = new Uint32Array(Math.min(FIRST_PLACES, logits.length));
+  let found = 0;
+  let lowest = Number.NEGATIVE_INFINITY;
+  for (let id = 0; id < logits.length; id++) {
+    const logit = logits[id];
+    if (found === ids.length && logit <= lowest) {
+      continue;
+    }
+    found = Math.min(found + 1, ids.length);
+    let place = found - 1;
+    for (; place > 0 && logits[ids[place - 1]] < logit; place--) {
+      ids[place] = ids[place - 1];
+    }
+    ids[place] = id;
+    lowest = logits[ids[found - 1]];
+  }
+  return ids;
+}
+
+/** The logits by the beginning of their bits, so that the largest are found without sorting all. */
+class Buckets {
+  /** By id: rises where the logit falls. */
+  readonly #keys: Uint32Array;
+  /** How many keys begin with the bucket's 16 bits. */
+  readonly #counts = new Uint32Array(BUCKETS);
+
+  constructor(logits: Float32Array) {
+    this.#keys = descendingKeys(logits);
+    for (const key of this.#keys) {
+      this.#counts[key >>> BUCKET_SHIFT]++;
+    }
+  }
+
+  /** At least the first `count` places: the tokens of as many whole buckets as that takes. */
+  order(count: number): Uint32Array<ArrayBuffer> {
     let buckets = 0;
     let selected = 0;
     while (selected < count) {
@@ -43,12 +80,12 @@ export class Ranking {
     }
     const ids = new Uint32Array(selected);
     let found = 0;
-    for (let id = 0; id < this.size; id++) {
+    for (let id = 0; id < this.#keys.length; id++) {
       if (this.#keys[id] >>> BUCKET_SHIFT < buckets) {
         ids[found++] = id;
       }
     }
-    this.#ordered = sortByKey(ids, this.#keys);
+    return sortByKey(ids, this.#keys);
   }
 }
 

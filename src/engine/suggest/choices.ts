@@ -29,15 +29,16 @@ export interface Chooser {
  *
  * @param logits [V]
  * @param count how many there are, all in all
+ * @param logTotal log of the normaliser, where it is known
  */
 export function chooseNext(
   before: readonly number[],
   logits: Float32Array,
   count: number,
   { sampler, draw }: Chooser,
+  logTotal = logSumExp(logits),
 ): readonly Choice[] {
   const distribution = new SampledDistribution(logits, sampler);
-  const logTotal = logSumExp(logits);
   const taken = distribution.draw(draw());
   const places = [taken, ...Array.from({ length: count }, (_, place) => place).filter((place) => place !== taken)];
   return places.slice(0, Math.min(count, logits.length)).map((place) => {
@@ -127,7 +128,7 @@ export function chooseFirst(
   const { ranking } = distribution;
   const taken = ranking.idAt(distribution.draw(draw()));
   const share = Math.exp(caret.logWeight - logTyped);
-  const next = chooseNext(caret.before, caret.logits, count, { sampler, draw }).map((choice) => ({
+  const next = chooseNext(caret.before, caret.logits, count, { sampler, draw }, caret.logTotal).map((choice) => ({
     ...choice,
     confidence: share * choice.confidence,
   }));
