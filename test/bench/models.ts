@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { projectCache, root } from '../../scripts/project.mjs';
 import { GPT2_SMALL } from '../unit/engine/onnx/decoder-models';
@@ -22,6 +23,11 @@ export function gpt2SmallDecoding(): Promise<string> {
     { ...GPT2_SMALL, mask: 'where-add', past: true, positionIds: true },
     DEFAULT_MODEL,
   );
+}
+
+/** A sample, longer than a window of 512 tokens. */
+export function longText(): string {
+  return readFileSync(path.join(root, 'samples', 'long.py'), 'utf8');
 }
 
 /** Token ids to run a model on; which ones they are does not matter to speed or memory. */

@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { projectCache, root } from '../../scripts/project.mjs';
+import { projectCache } from '../../scripts/project.mjs';
 import { SuggestionMemory } from '../../src/editor/suggestion-memory';
 import { loadTokenizer } from '../../src/engine/model/tokenizer';
 import { Decoder } from '../../src/engine/runtime/decoder';
@@ -15,7 +14,7 @@ import { EditedText } from '../unit/engine/suggest/edited-text';
 import { type Bench, compare, type Measurement, median, timed } from './bench';
 import { startEngine } from './engine-process';
 import { gpt2ShapedModel } from './gpt2-shaped';
-import { DEFAULT_MODEL, gpt2SmallDecoding } from './models';
+import { DEFAULT_MODEL, gpt2SmallDecoding, longText } from './models';
 import { typed, typingSession } from './typing-session';
 
 const PARAMS: Omit<SuggestParams, 'text' | 'cacheBytes'> = {
@@ -53,11 +52,6 @@ async function open(directory: string): Promise<{ decoder: Decoder; newSuggester
 
 function remembering(decoder: Decoder): RememberingModel {
   return new RememberingModel(decoder, new PrefixTree(0));
-}
-
-/** A sample, long enough to fill the window. */
-function longText(): string {
-  return readFileSync(path.join(root, 'samples', 'long.py'), 'utf8');
 }
 
 /** The first token alone, and a whole suggestion: what a person waits for, since an editor takes one only when it is whole. */
