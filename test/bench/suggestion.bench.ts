@@ -41,31 +41,26 @@ export const bench: Bench = async () => [
   await longSession(),
 ];
 
-/** A model, and suggesters that share it but not what they remember. */
-async function open(directory: string): Promise<{ decoder: Decoder; newSuggester: () => Suggester }> {
+/** A model of its own, with nothing remembered. */
+async function open(directory: string): Promise<{ decoder: Decoder; suggester: Suggester }> {
   const folder = await openModelFolder(directory);
   const { graphFile, config } = folder;
   const decoder = await Decoder.open({ graphFile, config, device: 'cpu' });
-  const tokenizer = await loadTokenizer(folder);
-  return { decoder, newSuggester: () => new Suggester(tokenizer, remembering(decoder), config.contextLength) };
-}
-
-function remembering(decoder: Decoder): RememberingModel {
-  return new RememberingModel(decoder, new PrefixTree(0));
+  const model = new RememberingModel(decoder, new PrefixTree(0));
+  return { decoder, suggester: new Suggester(await loadTokenizer(folder), model, config.contextLength) };
 }
 
 /** The first token alone, and a whole suggestion: what a person waits for, since an editor takes one only when it is whole. */
 async function oneCharacter(name: string, directory: string, limit: number | null): Promise<readonly Measurement[]> {
-  const { decoder, newSuggester } = await open(directory);
-  const decoding = await decoder.decoding();
+  const { decoder, suggester } = await open(directory);
+  const { decoder: another, suggester: forgetful } = await open(directory);
+  const decoding = await another.decoding();
   const text = longText();
   const measurements: Measurement[] = [];
   for (const [what, maxTokens] of [
     ['first token', 1],
     [`suggestion of ${PARAMS.maxTokens} tokens`, PARAMS.maxTokens],
   ] as const) {
-    const suggester = newSuggester();
-    const forgetful = newSuggester();
     let end = 4000;
     const params = () => ({ ...PARAMS, maxTokens, text: text.slice(0, end) });
     await suggester.suggest({ ...params(), cacheBytes: CACHE_BYTES });
@@ -90,6 +85,7 @@ async function oneCharacter(name: string, directory: string, limit: number | nul
     });
   }
   await decoder.dispose();
+  await another.dispose();
   return measurements;
 }
 
