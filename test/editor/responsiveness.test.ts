@@ -12,9 +12,9 @@ const TYPED = 'The lamp in the hall went out at ten past five, and nobody had to
   .repeat(4)
   .slice(0, 300);
 const KEYS_AT_ONCE = 75;
-const BETWEEN_KEYS_MS = 40;
+const BETWEEN_KEYS_MS = 25;
 /** Behind a word one looks at what is suggested. */
-const BETWEEN_WORDS_MS = 200;
+const BETWEEN_WORDS_MS = 120;
 
 async function typeAsAPerson(keys: string): Promise<void> {
   for (const key of keys) {
