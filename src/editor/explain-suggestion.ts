@@ -2,7 +2,7 @@ import * as vscode from 'vscode';
 import type { InlineSuggestions, SuggestionAt } from './inline-suggestions';
 import type { Inspection } from './inspection';
 import type { Panel } from './panel';
-import { percent } from './suggestion-readout';
+import { meanOfTokens } from './suggestion-readout';
 
 /** Shows the panel on the text before the caret and what is suggested there. */
 export async function explainSuggestion(
@@ -28,10 +28,10 @@ export async function explainSuggestion(
 /** Which of its alternatives the editor shows is the editor's own knowledge. */
 async function choose(all: readonly SuggestionAt[]): Promise<SuggestionAt | undefined> {
   const items = all.map((at) => ({
-    label: at.suggestion.text.slice(at.typed).replaceAll('\n', '⏎'),
-    description: percent(at.suggestion.probability),
+    label: at.suggestion.text.slice(at.typed).replace(/\r?\n\s*/g, ' ⏎ '),
+    description: meanOfTokens(at.suggestion),
     at,
   }));
-  const title = 'Explain which suggestion? With the probability that the model writes it';
+  const title = 'Explain which suggestion? With the mean probability of its tokens';
   return (await vscode.window.showQuickPick(items, { title }))?.at;
 }

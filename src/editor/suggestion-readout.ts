@@ -1,20 +1,25 @@
 import * as vscode from 'vscode';
 import type { SuggestedToken, Suggestion } from '../protocol/suggestion';
 
+/** The tables of a hover have none. */
+const GAP = '&emsp;';
+
 /** The hover of a suggestion: each token with its probability and the two runners-up. */
-export function suggestionReadout({ tokens, probability }: Suggestion): vscode.MarkdownString {
+export function suggestionReadout(suggestion: Suggestion): vscode.MarkdownString {
+  const { tokens, probability } = suggestion;
   const [{ typed, confidence }] = tokens;
+  const mean = tokens.length === 1 ? '' : `${meanOfTokens(suggestion)} a token · `;
   const reaching =
     typed === ''
       ? ''
       : `Of all that begins with ${code(typed)}, the first token has ${percent(confidence)}; in the table is its own.\n\n`;
   const markdown = new vscode.MarkdownString(
-    `**Suggested by the model** · ${percent(probability)} that it writes just this\n\n${reaching}` +
-      '| token | p | runner-up | p | then | p |\n| --- | ---: | --- | ---: | --- | ---: |\n',
+    `**Suggested by the model** · ${mean}${percent(probability)} that it writes just this\n\n${reaching}` +
+      `| token | p | ${GAP}runner-up | p | ${GAP}then | p |\n| :--- | ---: | :--- | ---: | :--- | ---: |\n`,
   );
   for (const token of tokens) {
     const cells = [token, ...token.runnersUp].map(({ text, probability: own }, index) => [
-      code(index === 0 ? wholeToken(token) : text),
+      index === 0 ? code(wholeToken(token)) : GAP + code(text),
       percent(own),
     ]);
     markdown.appendMarkdown(`| ${cells.flat().join(' | ')} |\n`);
@@ -22,6 +27,11 @@ export function suggestionReadout({ tokens, probability }: Suggestion): vscode.M
   markdown.appendMarkdown('\n[Explain](command:headlight.explainSuggestion)');
   markdown.isTrusted = { enabledCommands: ['headlight.explainSuggestion'] };
   return markdown;
+}
+
+/** The geometric mean of its tokens' probabilities, so that long and short ones compare. */
+export function meanOfTokens({ tokens, probability }: Suggestion): string {
+  return `⌀ ${percent(probability ** (1 / tokens.length))}`;
 }
 
 /** What of it stands before the caret, and what it adds. */
