@@ -61,6 +61,7 @@ export async function showStage(
   choice: StageChoice,
 ): Promise<string> {
   const { page, json, tensors } = await computeStage(inspector, trace, commandLine, choice);
+  const about = aboutStage(trace, commandLine, choice);
   const directory = commandLine.tensors;
   if (directory !== null) {
     if (tensors === undefined) {
@@ -69,7 +70,7 @@ export async function showStage(
     try {
       await mkdir(directory, { recursive: true });
       for (const [name, { shape, values }] of tensors) {
-        await writeNpy(path.join(directory, `${name}.npy`), shape, [values]);
+        await writeNpy(path.join(directory, `${name}.npy`), shape, [values], { ...about, tensor: name });
       }
     } catch (cause) {
       throw new HeadlightError(
@@ -79,7 +80,30 @@ export async function showStage(
       );
     }
   }
-  return commandLine.json ? `${JSON.stringify({ stage: choice.name, ...json }, plain, 2)}\n` : `${page}\n`;
+  return commandLine.json ? `${JSON.stringify({ stage: choice.name, about, ...json }, plain, 2)}\n` : `${page}\n`;
+}
+
+/** Where a stage's numbers come from, for the files that they are written to. */
+function aboutStage(
+  { model, device, tokens, truncation }: Trace,
+  { sampler }: CommandLine,
+  choice: StageChoice,
+): object {
+  const { name, architecture, layers, heads, parameters } = model;
+  const { name: stage, ...chosen } = choice;
+  const bytes = tokens.flatMap((token) => (token.added ? [] : token.bytes));
+  return {
+    program: 'Headlight',
+    stage,
+    model: { name, architecture, layers, heads, parameters },
+    device: device.device,
+    passage: {
+      tokens: tokens.length,
+      ofTokens: truncation?.totalTokens ?? tokens.length,
+      text: new TextDecoder().decode(Uint8Array.from(bytes)),
+    },
+    settings: { ...chosen, ...sampler },
+  };
 }
 
 function computeStage(

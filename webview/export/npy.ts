@@ -1,5 +1,5 @@
-import { npyHeader } from '../../src/protocol/npy';
-import { type About, asciiJson } from './about';
+import { npyHeader, npyRemark } from '../../src/protocol/npy';
+import type { About } from './about';
 
 /** Numbers in row-major order. */
 export interface Tensor {
@@ -7,13 +7,10 @@ export interface Tensor {
   readonly values: Float32Array;
 }
 
-/**
- * A NumPy file. The format has no place for remarks; `numpy.load` takes as many numbers as the shape says, so that what the
- * numbers are of can stand behind them, as a line of JSON.
- */
+/** A NumPy file, with what the numbers are of behind them. */
 export function npyOf({ shape, values }: Tensor, about: About): Uint8Array {
   const header = npyHeader(shape);
-  const remark = new TextEncoder().encode(`\n${asciiJson(about)}\n`);
+  const remark = npyRemark(about);
   const bytes = new Uint8Array(header.length + values.byteLength + remark.length);
   bytes.set(header);
   // Little-endian, as every platform is that VS Code runs on.

@@ -1,4 +1,5 @@
-import { type About, asciiJson, describe } from './about';
+import { asciiJson } from '../../src/protocol/ascii-json';
+import { type About, describe } from './about';
 import type { FilledRect, Picture, Point, StrokeStyle, Surface, TextStyle } from './surface';
 
 /** Device pixels a CSS pixel, for print and dense screens; less where the picture would be too large for a canvas. */

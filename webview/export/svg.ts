@@ -1,4 +1,5 @@
-import { type About, asciiJson, describe } from './about';
+import { asciiJson } from '../../src/protocol/ascii-json';
+import { type About, describe } from './about';
 import type { FilledRect, Picture, Point, StrokeStyle, Surface, TextStyle } from './surface';
 
 /** A picture as vectors, its text as text. What it shows of which model and text stands in `metadata`, as JSON. */

@@ -1,4 +1,5 @@
-import { type About, asciiJson, type Setting } from './about';
+import { asciiJson } from '../../src/protocol/ascii-json';
+import type { About, Setting } from './about';
 
 /** A number, a text, or nothing. */
 export type TableCell = string | number | null;

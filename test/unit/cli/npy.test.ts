@@ -30,6 +30,14 @@ describe('npy', () => {
     assert.match((await readFile(file)).toString('latin1', 0, 128), /'shape': \(4,\), /);
   });
 
+  it('says behind the numbers what they are of', async () => {
+    const file = path.join(folder, 'd.npy');
+    await writeNpy(file, [1], [Float32Array.of(7)], { text: '灯塔\n' });
+    const bytes = await readFile(file);
+    assert.equal(bytes.readFloatLE(128), 7);
+    assert.equal(bytes.toString('latin1', 132), '\n{"text":"\\u706f\\u5854\\n"}\n');
+  });
+
   it('fails where the numbers are not as many as the shape says', async () => {
     await assert.rejects(writeNpy(path.join(folder, 'c.npy'), [3], [new Float32Array(2)]), /lacks 1/);
   });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { root } from '../../../scripts/project.mjs';
@@ -34,6 +34,12 @@ describe('inspect --stage', () => {
     const page = await show('attention', '--layer', '1', '--head', '2', '--tensors', folder);
     assert.match(page, /^Layer 1, head 2: what #\d+ " the" reads\n/);
     assert.deepEqual((await readdir(folder)).sort(), ['masked.npy', 'scores.npy', 'weighted.npy', 'weights.npy']);
+    const bytes = await readFile(path.join(folder, 'scores.npy'));
+    const about = JSON.parse(bytes.toString('utf8', bytes.lastIndexOf('\n{')));
+    assert.deepEqual([about.stage, about.tensor, about.model.name], ['attention', 'scores', 'headlight-small']);
+    assert.deepEqual([about.passage.text, about.settings.layer, about.settings.head], [TEXT, 1, 2]);
+    const json = JSON.parse(await show('attention', '--layer', '1', '--head', '2', '--json'));
+    assert.deepEqual({ ...json.about, tensor: 'scores' }, about);
   });
 
   it('scores every head, and writes the scores', async () => {
