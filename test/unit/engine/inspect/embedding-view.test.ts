@@ -71,12 +71,16 @@ describe('where a token stands', () => {
     assert.equal(view.missing, null);
   });
 
-  for (const dataType of [DataType.Float32, DataType.Float16] as const) {
+  for (const [dataType, source] of [
+    [DataType.Float32, 'computed'],
+    [DataType.Float16, 'computed'],
+    [DataType.Float32, 'table'],
+  ] as const) {
     for (const pairing of ['halves', 'neighbours'] as const) {
       for (const width of [8, 4]) {
         const precision = dataType === DataType.Float16 ? ', in half precision' : '';
-        it(`turns ${width} of 8 numbers, ${pairing} together${precision}`, async () => {
-          const { view } = await shown({ positions: 'rotary', rotation: { width, pairing }, dataType });
+        it(`turns ${width} of 8 numbers, ${pairing} together, by angles that are ${source === 'table' ? 'in a table' : source}${precision}`, async () => {
+          const { view } = await shown({ positions: 'rotary', rotation: { width, pairing, source }, dataType });
           const { rotary } = view;
           assert.ok(rotary !== null);
           assert.deepEqual([rotary.pairing, rotary.angles.length, view.missing], [pairing, width / 2, null]);

@@ -24,8 +24,15 @@ export interface DecoderShape {
   readonly positions?: 'learned' | 'rotary' | 'alibi' | 'sinusoidal';
   /** The first token's row of the table of positions (OPT: 2). */
   readonly firstPosition?: number;
-  /** Numbers of each head that are turned, and whether i goes with i + half of them or 2i with 2i + 1 (GPT-J). */
-  readonly rotation?: { readonly width: number; readonly pairing: 'halves' | 'neighbours' };
+  /**
+   * Numbers of each head that are turned, and whether i goes with i + half of them or 2i with 2i + 1 (GPT-J); by sines and
+   * cosines that are computed, or looked up number by number in a table that is repeated for a batch (GPT-J).
+   */
+  readonly rotation?: {
+    readonly width: number;
+    readonly pairing: 'halves' | 'neighbours';
+    readonly source: 'computed' | 'table';
+  };
   /** Bounds the scores by tanh (Gemma 2). */
   readonly softcap?: number;
   /** Softmax in float32 between two casts, or in double precision for a float32 model. */
@@ -207,17 +214,45 @@ class DecoderBuilder {
 
   private rotary(): void {
     const { builder: b } = this;
-    const { width, pairing } = this.turned;
-    const angles = this.angles(width / 2);
-    const both =
+    const { width, pairing, source } = this.turned;
+    const both = (half: string) =>
       pairing === 'halves'
-        ? b.op('Concat', [angles, angles], { axis: -1 })
-        : this.interleaved(angles, angles, b.int64([-1, width]));
-    this.rotation = { cos: this.typed(b.op('Cos', [both])), sin: this.typed(b.op('Sin', [both])) };
+        ? b.op('Concat', [half, half], { axis: -1 })
+        : this.interleaved(half, half, b.int64([-1, width]));
+    if (source === 'table') {
+      const [sines, cosines] = b.ops('Split', [this.rowsOfTable(width)], 2, { axis: -1 });
+      this.rotation = { cos: this.typed(both(cosines)), sin: this.typed(both(sines)) };
+    } else {
+      const angles = both(this.angles(width / 2));
+      this.rotation = { cos: this.typed(b.op('Cos', [angles])), sin: this.typed(b.op('Sin', [angles])) };
+    }
   }
 
-  private get turned(): { readonly width: number; readonly pairing: 'halves' | 'neighbours' } {
-    return this.shape.rotation ?? { width: this.shape.headDim, pairing: 'halves' };
+  /** [1, T, N]: half of them sines, half cosines. */
+  private rowsOfTable(width: number): string {
+    const { builder: b, shape } = this;
+    const pairs = width / 2;
+    const table = Array.from({ length: shape.contextLength * width }, (_, at) => {
+      const place = at % width;
+      const angle = Math.floor(at / width) * 10_000 ** (-(place % pairs) / pairs);
+      return place < pairs ? Math.sin(angle) : Math.cos(angle);
+    });
+    const one = b.int64([1]);
+    const batch = b.op('Unsqueeze', [b.op('Gather', [b.op('Shape', ['input_ids']), b.int64([0], [])]), b.int64([0])]);
+    const repeated = b.op('Tile', [
+      b.floats([1, shape.contextLength, width], table),
+      b.op('Concat', [batch, one, one], { axis: 0 }),
+    ]);
+    const length = b.op('Unsqueeze', [this.queryLength, b.int64([0])]);
+    const places = b.op('Expand', [
+      b.op('Unsqueeze', [this.toldPositions, b.int64([0, 2])]),
+      b.op('Concat', [one, length, b.int64([width])], { axis: 0 }),
+    ]);
+    return b.op('GatherElements', [repeated, places], { axis: 1 });
+  }
+
+  private get turned(): NonNullable<DecoderShape['rotation']> {
+    return this.shape.rotation ?? { width: this.shape.headDim, pairing: 'halves', source: 'computed' };
   }
 
   /** The numbers of two tensors by turns. */
