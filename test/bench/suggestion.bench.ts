@@ -1,19 +1,14 @@
-import path from 'node:path';
-import { projectCache } from '../../scripts/project.mjs';
 import { SuggestionMemory } from '../../src/editor/suggestion-memory';
 import { loadTokenizer } from '../../src/engine/model/tokenizer';
 import { Decoder } from '../../src/engine/runtime/decoder';
 import { openModelFolder } from '../../src/engine/runtime/open-folder';
-import { Generator } from '../../src/engine/sampling/generator';
 import { PrefixTree } from '../../src/engine/suggest/prefix-tree';
 import { RememberingModel } from '../../src/engine/suggest/remembering-model';
 import { Suggester } from '../../src/engine/suggest/suggester';
 import { StatusRequest, SuggestRequest } from '../../src/protocol/engine';
 import type { SuggestParams } from '../../src/protocol/suggestion';
-import { EditedText } from '../unit/engine/suggest/edited-text';
 import { type Bench, compare, type Measurement, median, timed } from './bench';
 import { startEngine } from './engine-process';
-import { gpt2ShapedModel } from './gpt2-shaped';
 import { DEFAULT_MODEL, gpt2SmallDecoding, longText } from './models';
 import { typed, typingSession } from './typing-session';
 
@@ -25,20 +20,12 @@ const CACHE_BYTES = 256 * 2 ** 20;
 const KEYS = 300;
 const TYPED_BEFORE = 2000;
 const REPETITIONS = 7;
-const LONG_SESSION = 10_000;
-const SETTLED = 1_000;
-/** How often the engine is asked what it holds, in keys. */
-const SAMPLED = 20;
-const TREE_BYTES = 8 * 2 ** 20;
-/** As much as an editor hands over for the window, in UTF-16 code units. */
-const LONGEST_TEXT = 1024;
 
 /** From a key to what is suggested, the waiting for a pause in typing left out. */
 export const bench: Bench = async () => [
   ...(await oneCharacter('GPT-2-small-shaped', await gpt2SmallDecoding())),
   ...(await oneCharacter('headlight-small', DEFAULT_MODEL)),
   await typingKeys(),
-  await longSession(),
 ];
 
 /** A model of its own, with nothing remembered. */
@@ -118,39 +105,5 @@ async function typingKeys(): Promise<Measurement> {
     unit: 'ms',
     limit: null,
     detail: `through the engine's process, without the pause in typing; median ${median(times).toFixed(1)} ms; ${KEYS - asked} keys needed no request; ${readTokens} tokens read`,
-  };
-}
-
-/** Whether the engine's memory settles: a small model, so that what grows is what is remembered. */
-async function longSession(): Promise<Measurement> {
-  const shape = { layers: 2, heads: 2, headDim: 8, vocabSize: 50_257, contextLength: 512 };
-  const folder = path.join(projectCache, 'bench', 'tiny-decoding');
-  const engine = await startEngine(
-    await gpt2ShapedModel(folder, { ...shape, mask: 'where-add', past: true, positionIds: true }, DEFAULT_MODEL),
-  );
-  const text = new EditedText(longText().slice(0, 1500), 1500, new Generator(3));
-  let largestTree = 0;
-  const memory: number[] = [];
-  for (let key = 1; key <= LONG_SESSION; key++) {
-    text.step();
-    await engine.request(SuggestRequest, {
-      ...{ ...PARAMS, maxTokens: 2, windowTokens: 128, cacheBytes: TREE_BYTES },
-      text: text.beforeCaret.slice(-LONGEST_TEXT),
-    });
-    if (key % SAMPLED === 0) {
-      const { prefixTreeBytes, memoryBytes } = await engine.request(StatusRequest, {});
-      largestTree = Math.max(largestTree, prefixTreeBytes);
-      memory.push(memoryBytes);
-    }
-  }
-  engine.stop();
-  const settled = SETTLED / SAMPLED;
-  return {
-    what: `growth of the engine's process from ${SETTLED} to ${LONG_SESSION} keys`,
-    // Between two collections of what is no longer used it goes up and down.
-    value: (median(memory.slice(-settled)) - median(memory.slice(settled, 2 * settled))) / 2 ** 20,
-    unit: 'MB',
-    limit: { atMost: 8 },
-    detail: `from ${(memory[settled] / 2 ** 20).toFixed(0)} MB; the tree took ${(largestTree / 2 ** 20).toFixed(1)} MB of its ${TREE_BYTES / 2 ** 20} MB`,
   };
 }
