@@ -43,12 +43,13 @@ async function oneCharacter(name: string, directory: string): Promise<readonly M
   const { decoder: another, suggester: forgetful } = await open(directory);
   const decoding = await another.decoding();
   const text = longText();
+  // Goes on from one measurement to the next: what was typed before is remembered.
+  let end = 4000;
   const measurements: Measurement[] = [];
   for (const [what, maxTokens] of [
     ['first token', 1],
     [`suggestion of ${PARAMS.maxTokens} tokens`, PARAMS.maxTokens],
   ] as const) {
-    let end = 4000;
     const params = () => ({ ...PARAMS, maxTokens, text: text.slice(0, end) });
     await suggester.suggest({ ...params(), cacheBytes: CACHE_BYTES });
     const { ratio, a, b } = await compare(
