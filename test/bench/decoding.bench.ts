@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { loadTokenizer } from '../../src/engine/model/tokenizer';
 import { Decoder } from '../../src/engine/runtime/decoder';
@@ -119,7 +120,9 @@ async function againstTransformers(
   const { env, AutoModelForCausalLM, Tensor } = await loadTransformers();
   env.allowRemoteModels = false;
   env.localModelPath = path.dirname(directory);
-  const model = await AutoModelForCausalLM.from_pretrained(path.basename(directory), { dtype: 'fp32', device: 'cpu' });
+  const subfolder = existsSync(path.join(directory, 'onnx')) ? 'onnx' : '';
+  const options = { dtype: 'fp32', device: 'cpu', subfolder };
+  const model = await AutoModelForCausalLM.from_pretrained(path.basename(directory), options);
   const dims = [1, prompt.length];
   const inputs = {
     input_ids: new Tensor('int64', BigInt64Array.from(prompt, BigInt), dims),
