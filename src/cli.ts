@@ -37,7 +37,9 @@ async function inspect(
   commandLine: CommandLine,
   input: string | readonly number[],
 ): Promise<string> {
-  const trace = await (typeof input === 'string' ? inspector.trace(input) : inspector.traceIds(input));
+  const trace = await (typeof input === 'string'
+    ? inspector.trace(input, undefined, commandLine.readsSpecial)
+    : inspector.traceIds(input));
   const { id: traceId } = trace;
   if (commandLine.stage !== undefined) {
     return showStage(inspector, trace, commandLine, commandLine.stage);

@@ -39,6 +39,11 @@ export function activate(context: vscode.ExtensionContext): HeadlightApi {
   const mark = new TokenMark(inspection);
   const picker = new ModelPicker(engine, settings, log);
   const pages = new MarkdownPages();
+  const inspectAgain = () => {
+    if (panel.visible) {
+      void inspection.inspectAgain();
+    }
+  };
   context.subscriptions.push(
     log,
     engine,
@@ -54,9 +59,11 @@ export function activate(context: vscode.ExtensionContext): HeadlightApi {
     new StatusBar(engine, inspection, settings, log),
     settings.onDidChangeModel(() => {
       engine.reload();
-      if (panel.visible) {
-        void inspection.inspectAgain();
-      }
+      inspectAgain();
+    }),
+    settings.onDidChangeReading(() => {
+      engine.readAgain();
+      inspectAgain();
     }),
     registerCommands({ engine, inspection, panel, highlights, suggestions, picker, pages, log }),
   );

@@ -7,6 +7,8 @@ import type { SamplerSettings } from '../protocol/trace';
 /** What the command line asks for. */
 export interface CommandLine {
   readonly input: Input;
+  /** Whether names of special tokens in the text are those tokens. */
+  readonly readsSpecial: boolean;
   /** The name of a folder under models/, or a folder. */
   readonly model: string;
   readonly device: DeviceChoice;
@@ -66,6 +68,7 @@ Shows what a language model makes of a text: its tokens, what it would write nex
   --text S         the text; or
   --file F         a file with it; or
   --ids 1,2,3      token ids instead of a text; without any of them, standard input is read
+  --special-tokens reads the name of a special token in the text, such as <|im_start|>, as that token
   --model M        a folder under models/ or any other model folder (default ${DEFAULT_MODEL})
   --device D       ${DEVICES.join(', ')} (default auto)
   --check-device   tries that device with the model, and shows how its numbers and times compare with the processor's
@@ -100,6 +103,7 @@ export function parseCommandLine(args: readonly string[]): CommandLine | 'help' 
   checkSettings(sampler);
   return {
     input: inputOf(values),
+    readsSpecial: values['special-tokens'] === true,
     model: values.model ?? DEFAULT_MODEL,
     device: deviceOf(values.device ?? 'auto'),
     sampler,
@@ -151,6 +155,7 @@ function parse(args: readonly string[]) {
         text: { type: 'string' },
         file: { type: 'string' },
         ids: { type: 'string' },
+        'special-tokens': { type: 'boolean' },
         model: { type: 'string' },
         device: { type: 'string' },
         'check-device': { type: 'boolean' },

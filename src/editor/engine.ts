@@ -43,7 +43,7 @@ export class Engine implements vscode.Disposable {
   private readonly stopped = new vscode.EventEmitter<void>();
   private readonly noticed = new vscode.EventEmitter<string>();
 
-  /** After a model was loaded or given up. */
+  /** After a model was loaded or given up, or is given other tokens for the same text. */
   readonly onDidChangeModel = this.changed.event;
   /** After the model's process has ended without being asked to, or the model has moved to another: all traces are gone. */
   readonly onDidStop = this.stopped.event;
@@ -161,13 +161,13 @@ export class Engine implements vscode.Disposable {
   /** Runs the model over a text, loading it first where needed. */
   async trace(text: string, cancellation: CancellationToken): Promise<Trace> {
     await this.load();
-    return this.ask(TraceRequest, { text }, cancellation);
+    return this.ask(TraceRequest, { text, readsSpecial: this.settings.readsSpecialTokens }, cancellation);
   }
 
   /** What may follow a text, from the model of the settings, loading it first where needed. */
   async suggest(params: SuggestParams, cancellation: CancellationToken): Promise<SuggestResult> {
     await this.load();
-    return this.ask(SuggestRequest, params, cancellation);
+    return this.ask(SuggestRequest, { ...params, readsSpecial: this.settings.readsSpecialTokens }, cancellation);
   }
 
   /** Tries a device with the model of the settings, and finds out all there is to know. Nothing that runs is touched. */
@@ -182,8 +182,8 @@ export class Engine implements vscode.Disposable {
 
   /** The tokens of `text` that overlap `wanted`. Needs no model, and is not held up by one that runs. */
   tokenize(text: string, wanted: TextRange, cancellation?: CancellationToken): Promise<TokenSplits> {
-    const directory = this.settings.modelDirectory;
-    return this.tokenizerProcess.request(TokenizeRequest, { directory, text, wanted }, cancellation);
+    const { modelDirectory: directory, readsSpecialTokens: readsSpecial } = this.settings;
+    return this.tokenizerProcess.request(TokenizeRequest, { directory, text, wanted, readsSpecial }, cancellation);
   }
 
   /** Ends both processes; the next request starts them again. */
@@ -197,6 +197,11 @@ export class Engine implements vscode.Disposable {
   reload(): void {
     this.modelProcess.reconsider();
     this.forgetModel();
+  }
+
+  /** The settings say otherwise what a text is to the model. */
+  readAgain(): void {
+    this.changed.fire();
   }
 
   dispose(): void {

@@ -55,6 +55,7 @@ export class InlineSuggestions implements vscode.InlineCompletionItemProvider, v
       }),
       settings.onDidChangeSuggestions(() => this.forget()),
       settings.onDidChangeModel(() => this.forget()),
+      settings.onDidChangeReading(() => this.forget()),
     ];
   }
 

@@ -54,6 +54,11 @@ export class Settings {
     return folder === '' ? null : path.resolve(homedir(), folder.replace(/^~\//, ''));
   }
 
+  /** Whether the name of a special token in a text, such as `<|im_start|>`, is that token to the model. */
+  get readsSpecialTokens(): boolean {
+    return this.read<boolean>('readSpecialTokens');
+  }
+
   /** Milliseconds that a selection must rest before the panel follows it. */
   get followDelay(): number {
     return Math.max(0, this.read<number>('followDelay'));
@@ -142,6 +147,15 @@ export class Settings {
         void this.window.update(CHOSEN_KEY, undefined);
       }
       if (['model', 'device', 'cudaFolder'].some((key) => event.affectsConfiguration(`${SECTION}.${key}`))) {
+        listener();
+      }
+    });
+  }
+
+  /** Calls back after a change of what a text is to the model. */
+  onDidChangeReading(listener: () => void): vscode.Disposable {
+    return vscode.workspace.onDidChangeConfiguration((event) => {
+      if (event.affectsConfiguration(`${SECTION}.readSpecialTokens`)) {
         listener();
       }
     });

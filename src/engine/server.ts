@@ -122,13 +122,13 @@ export function serve(connection: MessageConnection): void {
   answer(ProveDeviceRequest, (params) => proveDevice(params));
   answer(DescribeModelRequest, ({ directory }) => describeModel(directory));
   answer(ModelReportRequest, () => loaded().report);
-  answer(TokenizeRequest, async ({ directory, text, wanted }) =>
-    (await tokenizerOf(directory)).splitRange(text, wanted),
+  answer(TokenizeRequest, async ({ directory, text, wanted, readsSpecial }) =>
+    (await tokenizerOf(directory)).splitRange(text, wanted, readsSpecial),
   );
-  answer(TraceRequest, ({ text }, cancellation) =>
+  answer(TraceRequest, ({ text, readsSpecial }, cancellation) =>
     inTurn(cancellation, async () => {
       const asked = loaded();
-      const trace = await asked.trace(text, cancellation);
+      const trace = await asked.trace(text, cancellation, readsSpecial);
       idleWork.start(asked.stages.preparation(trace.id, prepared !== asked));
       prepared = asked;
       return trace;

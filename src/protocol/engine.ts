@@ -31,10 +31,13 @@ export interface TokenizeParams {
    * splits at both ends are those of the whole text.
    */
   readonly wanted: TextRange;
+  readonly readsSpecial?: boolean;
 }
 
 export interface TraceParams {
   readonly text: string;
+  /** Whether the name of a special token in the text, such as `<|im_start|>`, is that token; text like any other unless told. */
+  readonly readsSpecial?: boolean;
 }
 
 /** Every request about a trace names it; the engine keeps the newest two, an older one fails with `trace-unknown`. */

@@ -6,6 +6,8 @@ export type SuggestionExtent = 'line' | 'block';
 export interface SuggestParams {
   /** What stands before the caret, with its own line ends. The engine reads its last `windowTokens` tokens. */
   readonly text: string;
+  /** As in `TraceParams`. */
+  readonly readsSpecial?: boolean;
   readonly extent: SuggestionExtent;
   /** How each token is chosen: temperature 0 takes the most probable one. */
   readonly sampler: SamplerSettings;

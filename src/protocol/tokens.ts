@@ -27,6 +27,8 @@ export interface Token {
   readonly end: number;
   /** True for the token that the model's configuration puts before a text; it covers none of it. */
   readonly added?: boolean;
+  /** True for a token that stands for something else than text, such as `<|im_start|>`. */
+  readonly special?: boolean;
 }
 
 /** A range of a text in UTF-16 code units, from inclusive, to exclusive. */

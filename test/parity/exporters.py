@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -104,11 +105,15 @@ def dynamo(model, folder: Path, attention="eager", opset=20):
     model.config._attn_implementation = attention
     length = torch.export.Dim("length", min=2, max=32)
     with torch.no_grad(), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        program = torch.onnx.export(
-            _Plain(model), (torch.arange(1, 6)[None], torch.ones(1, 5, dtype=torch.long)), dynamo=True, opset_version=opset,
-            input_names=["input_ids", "attention_mask"], output_names=["logits"],
-            dynamic_shapes=({1: length}, {1: length}),
-        )
+        try:
+            program = torch.onnx.export(
+                _Plain(model), (torch.arange(1, 6)[None], torch.ones(1, 5, dtype=torch.long)), dynamo=True, opset_version=opset,
+                input_names=["input_ids", "attention_mask"], output_names=["logits"],
+                dynamic_shapes=({1: length}, {1: length}),
+            )
+        except Exception as error:
+            causes = re.findall(r"<class '[\w.]+'>: (.+)", str(error))
+            raise RuntimeError(f"torch.onnx fails: {causes[0] if causes else error}") from error
     program.save(str(folder / "model.onnx"))
 
 
@@ -123,10 +128,13 @@ def optimizer(model, folder: Path):
 
     torchscript(model, folder, cache=True, opset=14)
     known = OPTIMIZED_AS.get(model.config.model_type, "gpt2")
-    optimized = ort.optimize_model(
-        str(folder / "model.onnx"), model_type=known, num_heads=model.config.num_attention_heads,
-        hidden_size=model.config.hidden_size, optimization_options=FusionOptions(known), opt_level=0,
-    )
+    try:
+        optimized = ort.optimize_model(
+            str(folder / "model.onnx"), model_type=known, num_heads=model.config.num_attention_heads,
+            hidden_size=model.config.hidden_size, optimization_options=FusionOptions(known), opt_level=0,
+        )
+    except TypeError as error:
+        raise RuntimeError(f"the optimizer fails: {error}") from error
     optimized.save_model_to_file(str(folder / "model.onnx"))
 
 
@@ -139,7 +147,9 @@ def optimum(model, folder: Path, packages=None, script=()):
     environment = {**os.environ, **({} if packages is None else {"PYTHONPATH": str(packages)})}
     result = subprocess.run(command, capture_output=True, text=True, env=environment)
     if result.returncode != 0:
-        raise RuntimeError(result.stderr.strip().splitlines()[-1])
+        said = result.stderr.strip().splitlines()[-1]
+        unknown = "does not recognize this architecture" in said or "unsupported architecture" in said
+        raise RuntimeError("these versions do not know this architecture" if unknown else f"the exporter fails: {said}")
     _folder(folder, model)
     exported = {file.name: file for file in (folder / "exported").glob("*.onnx")}
     graph = exported.get("decoder_model_merged.onnx") or exported["model.onnx"]
@@ -155,7 +165,10 @@ def genai(model, folder: Path, precision="fp32", device="cpu"):
     _folder(source, model)
     options = {"int4_accuracy_level": 1} if precision == "int4" else {}
     with contextlib.redirect_stdout(io.StringIO()):
-        create_model(None, str(source), str(folder), precision, device, str(folder / "cache"), **options)
+        try:
+            create_model(None, str(source), str(folder), precision, device, str(folder / "cache"), **options)
+        except NotImplementedError as error:
+            raise RuntimeError("the builder does not make this architecture") from error
     _folder(folder, model)
 
 

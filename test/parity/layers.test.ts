@@ -36,8 +36,14 @@ const { ids, layers }: { ids: readonly number[]; layers: readonly LayerOfTorch[]
 );
 
 describe('what happens inside the layers of a Llama, against PyTorch', () => {
-  // The same weights, as three exporters write them.
-  for (const name of ['llama-torch-onnx-traced-cache', 'llama-torch-onnx-dynamo', 'llama-genai-builder-fp32']) {
+  // The same weights, as several exporters write them.
+  for (const name of [
+    'llama-torch-onnx-traced-cache',
+    'llama-torch-onnx-dynamo',
+    'llama-torch-onnx-dynamo-opset-23',
+    'llama-genai-builder-fp32',
+    'llama-genai-builder-fp32-for-cuda',
+  ]) {
     it(`agrees: ${name}`, async () => {
       const { graphFile, config } = await openModelFolder(path.join(GOLDEN, name));
       const decoder = await Decoder.open({ graphFile, config, device: 'cpu' });
@@ -60,11 +66,15 @@ const NORMS: Readonly<Record<string, 'LayerNorm' | 'RMSNorm'>> = {
   'falcon-torch-onnx-traced-cache': 'LayerNorm',
   'gemma2-torch-onnx-traced': 'RMSNorm',
   'gpt2-dynamic-int8': 'LayerNorm',
-  'gpt2-optimizer-attention': 'LayerNorm',
+  'gpt2-onnxruntimes-gpt-2-script': 'LayerNorm',
+  'gpt2-optimum-1-20-merged': 'LayerNorm',
   'gpt2-torch-onnx-traced': 'LayerNorm',
   'llama-4-bit-matmulnbits': 'RMSNorm',
   'llama-genai-builder-fp32': 'RMSNorm',
+  'llama-genai-builder-fp32-for-cuda': 'RMSNorm',
+  'llama-qdq-int8': 'RMSNorm',
   'llama-torch-onnx-dynamo': 'RMSNorm',
+  'llama-torch-onnx-dynamo-opset-23': 'RMSNorm',
   'llama-torch-onnx-traced-cache': 'RMSNorm',
 };
 

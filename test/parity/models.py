@@ -65,15 +65,15 @@ CONFIGS = {
 }
 
 
-def build(name, seed=7, **changed):
+def build(name, seed=7, attention="eager", **changed):
     """A model with weights large enough that its heads differ; with the same ones whatever of its configuration is changed."""
     torch.manual_seed(seed)
     config = CONFIGS[name]()
     for key, value in changed.items():
         setattr(config, key, value)
-    config._attn_implementation = "eager"
+    config._attn_implementation = attention
     config.use_cache = False
-    model = tf.AutoModelForCausalLM.from_config(config, attn_implementation="eager").eval().float()
+    model = tf.AutoModelForCausalLM.from_config(config, attn_implementation=attention).eval().float()
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.dim() >= 2:

@@ -13,6 +13,8 @@ export interface TokenPiece {
   readonly onlyBreak: boolean;
   /** True for a token that the model's configuration puts before the text. */
   readonly added?: boolean;
+  /** True for a token that stands for something else than text. */
+  readonly special?: boolean;
 }
 
 /** Several tokens that share one character: one glyph over as many bands. */
@@ -96,6 +98,7 @@ export function layOutTokens(text: string, tokens: readonly Token[], firstLine: 
         opens: start === token.start,
         closes: stop === token.end,
         onlyBreak: /^[\r\n]+$/.test(shown),
+        ...(token.special ? { special: true } : {}),
       });
       if (breaks) {
         breakLine();

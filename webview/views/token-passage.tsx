@@ -286,13 +286,13 @@ function drawPiece(piece: Piece, generated: number) {
   return piece.kind === 'token' ? drawToken(piece, generated) : drawShared(piece, generated);
 }
 
-function drawToken({ index, runs, opens, closes, added }: TokenPiece, generated: number) {
+function drawToken({ index, runs, opens, closes, added, special }: TokenPiece, generated: number) {
   const isGenerated = index >= generated;
   const edges = `${opens ? ' opens' : ''}${closes ? ' closes' : ''}`;
   return (
     <span
       key={`${index}${edges}`}
-      class={`token${edges}${added ? ' is-added' : ''}${isGenerated ? ' generated' : ''}`}
+      class={`token${edges}${added ? ' is-added' : special ? ' is-special' : ''}${isGenerated ? ' generated' : ''}`}
       data-token-index={index}
       {...(opens ? { role: 'option', id: `token-${index}`, 'aria-selected': false } : { role: 'presentation' })}
       {...(opens && isGenerated ? { 'aria-description': 'suggested by the model' } : {})}

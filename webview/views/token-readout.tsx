@@ -26,6 +26,11 @@ export function TokenReadout({ trace }: { trace: Trace }) {
       <span class="readout-bytes">
         bytes <b class="mono">{formatBytes(token.bytes)}</b>
       </span>
+      {token.special && (
+        <span title="It stands for something else than text: the beginning of a message, the end of all">
+          special token
+        </span>
+      )}
       {token.added ? (
         <span title="The model's configuration puts it there: it stands in no document">added before the text</span>
       ) : (

@@ -143,10 +143,13 @@ export class Inspector {
     return { model, device, ...report, notes: [...this.notes, ...notes] };
   }
 
-  /** @throws HeadlightError `text-empty`, `text-too-long`, `cancelled` */
-  async trace(text: string, cancellation?: Cancellation): Promise<Trace> {
+  /**
+   * @param readsSpecial as `Tokenizer.split` has it
+   * @throws HeadlightError `text-empty`, `text-too-long`, `cancelled`
+   */
+  async trace(text: string, cancellation?: Cancellation, readsSpecial = false): Promise<Trace> {
     const started = performance.now();
-    const passage = tokenizePassage(text, this.tokenizer, this.loaded.model.contextLength);
+    const passage = tokenizePassage(text, this.tokenizer, this.loaded.model.contextLength, readsSpecial);
     return this.run(passage, performance.now() - started, cancellation);
   }
 

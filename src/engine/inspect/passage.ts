@@ -15,14 +15,21 @@ export interface TokenizedPassage {
 /**
  * Splits a text and keeps as many of its last tokens as fit `contextLength`, together with the token that the model is used
  * to find before a text; offsets stay those of the whole text.
+ *
+ * @param readsSpecial as `Tokenizer.split` has it
  * @throws HeadlightError `text-empty`, `text-too-long`
  */
-export function tokenizePassage(text: string, tokenizer: Tokenizer, contextLength: number): TokenizedPassage {
+export function tokenizePassage(
+  text: string,
+  tokenizer: Tokenizer,
+  contextLength: number,
+  readsSpecial = false,
+): TokenizedPassage {
   if (text.length === 0) {
     throw new HeadlightError('text-empty', 'There is no text to inspect; select some, or put the caret after some.');
   }
   refuseTooLong(text.length);
-  const splits = tokenizer.split(text);
+  const splits = tokenizer.split(text, readsSpecial);
   const total = splits.ids.length;
   const { startToken } = tokenizer;
   const before = startToken === null ? 0 : 1;
@@ -59,7 +66,7 @@ export function passageOfIds(ids: readonly number[], tokenizer: Tokenizer, conte
     const text = tokenizer.textOf(id);
     const start = end;
     end += text.length;
-    return { index, id, text, bytes: [...bytes], start, end };
+    return { index, id, text, bytes: [...bytes], start, end, ...specialOf(id, tokenizer) };
   });
   return { tokens, wholeText: Uint32Array.from(ids), truncation: null };
 }
@@ -137,7 +144,8 @@ function spell(
     const length = wholeCharacters(all);
     finish(decoder.decode(all.subarray(0, length)));
     unfinished = all.subarray(length);
-    const token = { id, text: tokenizer.textOf(id), bytes: [...bytes], start, end: from + text.length };
+    const place = { start, end: from + text.length };
+    const token = { id, text: tokenizer.textOf(id), bytes: [...bytes], ...place, ...specialOf(id, tokenizer) };
     tokens.push(token);
     sharing = unfinished.length > 0 ? [...sharing, token] : [];
   }
@@ -160,7 +168,16 @@ function wholeCharacters(bytes: Uint8Array): number {
 /** @param start where the text that the model reads begins */
 function addedToken(id: number, start: number, tokenizer: Tokenizer): Token {
   const bytes = [...tokenizer.bytesOf(id)];
-  return { index: 0, id, text: tokenizer.textOf(id), bytes, start, end: start, added: true };
+  return {
+    index: 0,
+    id,
+    text: tokenizer.textOf(id),
+    bytes,
+    start,
+    end: start,
+    added: true,
+    ...specialOf(id, tokenizer),
+  };
 }
 
 function tokenAt(splits: TokenSplits, position: number, index: number, tokenizer: Tokenizer): Token {
@@ -172,7 +189,12 @@ function tokenAt(splits: TokenSplits, position: number, index: number, tokenizer
     bytes: [...tokenizer.bytesOf(id)],
     start: splits.starts[position],
     end: splits.ends[position],
+    ...specialOf(id, tokenizer),
   };
+}
+
+function specialOf(id: number, tokenizer: Tokenizer): Pick<Token, 'special'> {
+  return tokenizer.specialTokenOf(id) === null ? {} : { special: true };
 }
 
 function count(value: number): string {

@@ -1,4 +1,5 @@
 import type { TextRange, TokenSplits } from '../../protocol/tokens';
+import { anyOf } from './any-of';
 import { BytePairMerger } from './byte-pair-merger';
 import type { Encoding } from './encoding';
 import { PieceBytes } from './piece-bytes';
@@ -14,6 +15,9 @@ export class BytePairTokenizer implements Tokenizer {
   readonly startToken: number | null;
   readonly #vocabulary: Vocabulary;
   readonly #specialTokens: ReadonlyMap<number, string>;
+  readonly #specialIds: ReadonlyMap<string, number>;
+  /** Finds their names, the longest where several begin at one place. */
+  readonly #specialPattern: RegExp;
   /** Sticky: each match begins where the last one ended. */
   readonly #piecePattern: RegExp;
   readonly #merger: BytePairMerger;
@@ -29,20 +33,22 @@ export class BytePairTokenizer implements Tokenizer {
     this.encoding = encoding.name;
     this.#vocabulary = encoding.vocabulary;
     this.#specialTokens = encoding.specialTokens;
+    this.#specialIds = new Map([...encoding.specialTokens].map(([id, name]) => [name, id]));
+    this.#specialPattern = anyOf([...this.#specialIds.keys()]);
     this.#piecePattern = new RegExp(encoding.piecePattern.source, 'uy');
     this.#merger = new BytePairMerger(encoding.vocabulary);
   }
 
-  split(text: string): TokenSplits {
+  split(text: string, readsSpecial = false): TokenSplits {
     const splits = new SplitsBuilder(text.length);
-    this.#splitPieces(text, 0, text.length, splits);
+    this.#splitSections(text, 0, text.length, readsSpecial, splits);
     return splits.finish();
   }
 
-  splitRange(text: string, wanted: TextRange): TokenSplits {
+  splitRange(text: string, wanted: TextRange, readsSpecial = false): TokenSplits {
     const anchor = boundaryBefore(text, wanted.from);
     const splits = new SplitsBuilder(wanted.to - anchor, Buffer.byteLength(text.slice(0, anchor)));
-    this.#splitPieces(text, anchor, Math.min(wanted.to, text.length), splits);
+    this.#splitSections(text, anchor, Math.min(wanted.to, text.length), readsSpecial, splits);
     return splits.finish(wanted);
   }
 
@@ -61,6 +67,22 @@ export class BytePairTokenizer implements Tokenizer {
   specialTokenOf(id: number): string | null {
     refuseUnknownId(id, this.vocabSize);
     return this.#specialTokens.get(id) ?? null;
+  }
+
+  /** Cuts out special tokens where they are read, and splits what lies between them, each part as a text of its own. */
+  #splitSections(text: string, start: number, end: number, readsSpecial: boolean, splits: SplitsBuilder): void {
+    let from = start;
+    for (const { index, 0: name } of readsSpecial ? text.slice(start).matchAll(this.#specialPattern) : []) {
+      const at = start + index;
+      // The patterns look ahead: they are not to see what follows the part.
+      this.#splitPieces(text.slice(0, at), from, Math.min(at, end), splits);
+      if (at >= end) {
+        return;
+      }
+      from = at + name.length;
+      splits.push(this.#specialIds.get(name)!, at, from, Buffer.byteLength(name));
+    }
+    this.#splitPieces(text, from, end, splits);
   }
 
   /** Splits the pieces from `start`, which is where one begins, up to the one that reaches `end`. */

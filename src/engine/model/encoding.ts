@@ -59,7 +59,15 @@ async function readEncoding(name: EncodingName): Promise<Encoding> {
   return {
     name,
     vocabulary: new Vocabulary(ranks),
-    piecePattern: tokenSplitRegex,
+    piecePattern: withUnicodeSpaces(tokenSplitRegex),
     specialTokens: new Map([...(specialTokensEncoder ?? [])].map(([text, id]) => [id, text])),
   };
+}
+
+/**
+ * The encodings were made with patterns in which `\s` is Unicode's white space. JavaScript's has U+FEFF besides, and lacks
+ * U+0085.
+ */
+function withUnicodeSpaces({ source, flags }: RegExp): RegExp {
+  return new RegExp(source.replaceAll('\\s', '\\p{White_Space}').replaceAll('\\S', '\\P{White_Space}'), flags);
 }

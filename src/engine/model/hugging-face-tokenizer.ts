@@ -1,18 +1,21 @@
 import { Tokenizer as TokenizerParts } from '@huggingface/tokenizers';
 import { HeadlightError } from '../../protocol/errors';
 import type { TextRange, TokenSplits } from '../../protocol/tokens';
+import { anyOf } from './any-of';
 import { readByteLevel } from './byte-level';
 import { isObject } from './json-file';
-import { sourceText } from './source-text';
+import { sourceText, withoutBytes } from './source-text';
 import { SplitsBuilder } from './splits-builder';
 import { refuseUnknownId, textOfBytes } from './token';
 import type { Tokenizer } from './tokenizer';
-import { type AddedToken, isScored, type PreTokenizer, type TokenizerJson } from './tokenizer-json';
+import { type AddedToken, GPT2_PATTERN, isScored, type PreTokenizer, type TokenizerJson } from './tokenizer-json';
 import { type WordBoundaries, wordBoundaries } from './word-boundaries';
 
 /** How SentencePiece writes a space. */
 const SPACE_MARK = '▁';
+const NUMBER = String.raw`\p{N}`;
 const BYTE_TOKEN = /^<0x([0-9A-F]{2})>$/;
+const WHITE_SPACE = /\p{White_Space}/u;
 const textEncoder = new TextEncoder();
 
 interface Normalizer {
@@ -44,8 +47,9 @@ export class HuggingFaceTokenizer implements Tokenizer {
   readonly #tokenOf: ReadonlyMap<number, string>;
   readonly #specialTokens: ReadonlyMap<number, string>;
   readonly #plainTokens: ReadonlyMap<number, string>;
-  readonly #addedPattern: RegExp | null;
-  readonly #addedByContent: ReadonlyMap<string, AddedToken>;
+  /** Added tokens that are ordinary text, and all of them. */
+  readonly #plainAdded: AddedTokens;
+  readonly #allAdded: AddedTokens;
   readonly #prefix: Prefix;
   readonly #isByteLevel: boolean;
   readonly #marksSpaces: boolean;
@@ -54,6 +58,8 @@ export class HuggingFaceTokenizer implements Tokenizer {
   readonly #unknown: { readonly token: string; readonly id: number } | null;
   readonly #fusesUnknown: boolean;
   readonly #byteFallback: boolean;
+  /** Bytes for which a byte-level vocabulary has no token, nor one that stands for what it lacks: they are passed over. */
+  readonly #absent: ReadonlySet<number>;
 
   /**
    * @param vocabSize the model's, which may be larger than the tokenizer's; null where it is not known
@@ -78,8 +84,8 @@ export class HuggingFaceTokenizer implements Tokenizer {
     const plain = added.filter(({ special }) => special !== true);
     this.#specialTokens = new Map(special.map(({ id, content }) => [id, content]));
     this.#plainTokens = new Map(plain.map(({ id, content }) => [id, content]));
-    this.#addedByContent = new Map(plain.map((token) => [token.content, token]));
-    this.#addedPattern = patternOf(plain);
+    this.#plainAdded = addedTokens(plain);
+    this.#allAdded = addedTokens(added);
     this.#tokenOf = new Map([...tokens, ...added.map(({ id, content }) => [id, content] as const)]);
     this.vocabSize = vocabSize ?? [...this.#tokenOf.keys()].reduce((size, id) => Math.max(size, id + 1), 0);
     this.#unknown = unknownOf(model, tokens);
@@ -93,10 +99,11 @@ export class HuggingFaceTokenizer implements Tokenizer {
     this.#isByteLevel = preTokenizers.some(({ type }) => type === 'ByteLevel');
     this.#marksSpaces = metaspace !== undefined || normalizers.some(({ content }) => content === SPACE_MARK);
     this.#cutsBeforeMarks = metaspace !== undefined && metaspace.split !== false;
+    this.#absent = new Set(this.#isByteLevel && this.#unknown === null ? absentBytes(this.#idOf) : []);
     this.#prefix = prefixOf(preTokenizers, normalizers, file);
     this.#boundaries = wordBoundaries({
       tokens: this.#idOf.keys(),
-      added: plain.map(({ content }) => content),
+      added: added.map(({ content }) => content),
       mark: this.#marksSpaces ? SPACE_MARK : this.#isByteLevel ? 'Ġ' : ' ',
       preTokenizers: preTokenizers.map(({ type }) => type),
     });
@@ -111,17 +118,17 @@ export class HuggingFaceTokenizer implements Tokenizer {
     }
   }
 
-  split(text: string): TokenSplits {
+  split(text: string, readsSpecial = false): TokenSplits {
     const splits = new SplitsBuilder(text.length);
-    this.#splitSections(text, 0, true, splits);
+    this.#splitSections(text, 0, true, readsSpecial, splits);
     return splits.finish();
   }
 
-  splitRange(text: string, wanted: TextRange): TokenSplits {
+  splitRange(text: string, wanted: TextRange, readsSpecial = false): TokenSplits {
     const from = this.#boundaries.before(text, wanted.from);
     const to = this.#boundaries.after(text, wanted.to);
     const splits = new SplitsBuilder(to - from, Buffer.byteLength(text.slice(0, from)));
-    this.#splitSections(text.slice(from, to), from, from === 0, splits);
+    this.#splitSections(text.slice(from, to), from, from === 0, readsSpecial, splits);
     return splits.finish(wanted);
   }
 
@@ -156,8 +163,9 @@ export class HuggingFaceTokenizer implements Tokenizer {
     return largest;
   }
 
-  /** Cuts out added tokens that are ordinary text, and splits what lies between them. */
-  #splitSections(text: string, offset: number, isStart: boolean, splits: SplitsBuilder): void {
+  /** Cuts out added tokens, and splits what lies between them. */
+  #splitSections(text: string, offset: number, isStart: boolean, readsSpecial: boolean, splits: SplitsBuilder): void {
+    const { pattern, byContent } = readsSpecial ? this.#allAdded : this.#plainAdded;
     let from = 0;
     let index = 0;
     const section = (to: number) => {
@@ -168,8 +176,8 @@ export class HuggingFaceTokenizer implements Tokenizer {
       }
       index++;
     };
-    for (const match of this.#addedPattern === null ? [] : text.matchAll(this.#addedPattern)) {
-      const token = this.#addedByContent.get(match[0])!;
+    for (const match of text.matchAll(pattern)) {
+      const token = byContent.get(match[0])!;
       const [start, end] = reachOf(token, text, match.index, from);
       if (start < from || (token.single_word && !standsAlone(text, start, end))) {
         continue;
@@ -183,19 +191,20 @@ export class HuggingFaceTokenizer implements Tokenizer {
 
   #splitSection(text: string, offset: number, isFirst: boolean, isWhole: boolean, splits: SplitsBuilder): void {
     const normalize = (part: string) => this.#normalize(part);
-    const source = sourceText(text, offset, this.#prefixFor(text, isFirst, isWhole), normalize);
+    const whole = sourceText(text, offset, this.#prefixFor(text, isFirst, isWhole), normalize);
+    const source = this.#absent.size === 0 ? whole : withoutBytes(whole, (byte) => this.#absent.has(byte));
     const pieces = this.#parts.pre_tokenizer?.(source.normalized, { section_index: isFirst ? 0 : 1 }) ?? [
       source.normalized,
     ];
     const tokens = this.#parts.model!(pieces.flatMap((piece: string) => this.#cut(piece)));
-    const { bytes, starts, ends, byteOffsets } = source;
+    const { bytes, starts, ends, byteStarts, byteEnds, byteLength } = source;
     let at = 0;
     let byteOffset = 0;
     const take = (id: number, from: number, length: number) => {
       at = from + length;
-      splits.skip(byteOffsets[from] - byteOffset);
-      splits.push(id, starts[from], ends[at - 1], byteOffsets[at] - byteOffsets[from]);
-      byteOffset = byteOffsets[at];
+      splits.skip(byteStarts[from] - byteOffset);
+      splits.push(id, starts[from], ends[at - 1], byteEnds[at - 1] - byteStarts[from]);
+      byteOffset = byteEnds[at - 1];
     };
     for (const token of tokens) {
       const id = this.#idOf.get(token);
@@ -206,7 +215,7 @@ export class HuggingFaceTokenizer implements Tokenizer {
         this.#takeUnknown(token, bytes, at, take);
       }
     }
-    splits.skip(byteOffsets[bytes.length] - byteOffset);
+    splits.skip(byteLength - byteOffset);
   }
 
   /** What stands for characters that the vocabulary lacks. */
@@ -263,7 +272,8 @@ export class HuggingFaceTokenizer implements Tokenizer {
   }
 
   /** Parts that no token reaches over, so that the model's cache can know them. */
-  #cut(piece: string): readonly string[] {
+  #cut(whole: string): readonly string[] {
+    const piece = this.#absent.size === 0 ? whole : [...whole].filter((mark) => this.#idOf.has(mark)).join('');
     if (this.#cutsBeforeMarks) {
       return piece.match(/▁?[^▁]+|▁/g) ?? [];
     }
@@ -372,7 +382,10 @@ function withoutPrefix(step: unknown): unknown {
     case 'Metaspace':
       return { ...step, prepend_scheme: 'never' };
     case 'ByteLevel':
-      return { ...step, add_prefix_space: false };
+      return step.use_regex === false ? { ...step, add_prefix_space: false } : byPattern(step);
+    case 'Digits':
+      // The library knows the digits 0–9 only: to the tokenizer all numbers are digits.
+      return isolating(step.individual_digits === true ? NUMBER : `${NUMBER}+`);
     case 'Sequence': {
       const list = 'normalizers' in step ? 'normalizers' : 'pretokenizers';
       const inner = Array.isArray(step[list]) ? step[list] : [];
@@ -383,30 +396,55 @@ function withoutPrefix(step: unknown): unknown {
   }
 }
 
-/** Finds the added tokens, the longest where several begin at one place. */
-function patternOf(tokens: readonly AddedToken[]): RegExp | null {
-  const contents = tokens.map(({ content }) => content).filter((content) => content !== '');
-  const longestFirst = contents.sort((a, b) => b.length - a.length);
-  return contents.length === 0
-    ? null
-    : new RegExp(longestFirst.map((content) => content.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&')).join('|'), 'g');
+/** `ByteLevel` with its pattern as a step before it: the library's own takes JavaScript's white space for Unicode's. */
+function byPattern(step: Record<string, unknown>): object {
+  const bytes = { ...step, add_prefix_space: false, use_regex: false };
+  return { type: 'Sequence', pretokenizers: [isolating(GPT2_PATTERN), bytes] };
+}
+
+function isolating(pattern: string): object {
+  return { type: 'Split', pattern: { Regex: pattern }, behavior: 'Isolated', invert: false };
+}
+
+interface AddedTokens {
+  readonly pattern: RegExp;
+  readonly byContent: ReadonlyMap<string, AddedToken>;
+}
+
+function addedTokens(tokens: readonly AddedToken[]): AddedTokens {
+  const byContent = new Map(tokens.filter(({ content }) => content !== '').map((token) => [token.content, token]));
+  return { pattern: anyOf([...byContent.keys()]), byContent };
 }
 
 /** With the white space around it that an added token takes. */
 function reachOf(token: AddedToken, text: string, at: number, from: number): readonly [number, number] {
   let start = at;
   let end = at + token.content.length;
-  while (token.lstrip && start > from && /\s/.test(text[start - 1])) {
+  while (token.lstrip && start > from && WHITE_SPACE.test(text[start - 1])) {
     start--;
   }
-  while (token.rstrip && end < text.length && /\s/.test(text[end])) {
+  while (token.rstrip && end < text.length && WHITE_SPACE.test(text[end])) {
     end++;
   }
   return [start, end];
 }
 
 function standsAlone(text: string, start: number, end: number): boolean {
-  return !/\w$/.test(text.slice(0, start)) && !/^\w/.test(text.slice(end));
+  return (
+    !/[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}]$/u.test(text.slice(0, start)) &&
+    !/^[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}]/u.test(text.slice(end))
+  );
+}
+
+function absentBytes(tokens: ReadonlyMap<string, number>): readonly number[] {
+  const given = new Uint8Array(1);
+  const present = new Set<number>();
+  for (const token of tokens.keys()) {
+    if (token.length === 1 && readByteLevel(token, given) === 1) {
+      present.add(given[0]);
+    }
+  }
+  return Array.from({ length: 256 }, (_, byte) => byte).filter((byte) => !present.has(byte));
 }
 
 function byteOfToken(token: string): Uint8Array {

@@ -13,8 +13,11 @@ export interface SourceText {
   /** By byte: the UTF-16 range in the document. The prefix comes from none: its ranges are empty. */
   readonly starts: Uint32Array;
   readonly ends: Uint32Array;
-  /** By byte, and one for their end: offset in the document's UTF-8 form, counted from where the section begins. */
-  readonly byteOffsets: Uint32Array;
+  /** By byte: where it begins and ends in the document's UTF-8 form, counted from where the section begins. */
+  readonly byteStarts: Uint32Array;
+  readonly byteEnds: Uint32Array;
+  /** The section's length in UTF-8. */
+  readonly byteLength: number;
 }
 
 /** What no normalizer looks beyond: a run of white space, a run of jamo, or a character with its combining marks. */
@@ -60,7 +63,20 @@ export function sourceText(text: string, offset: number, prefix: string, normali
     }
   }
   byteOffsets[bytes.length] = sourceByte;
-  return { normalized, bytes, starts, ends, byteOffsets };
+  const [byteStarts, byteEnds] = [byteOffsets.subarray(0, -1), byteOffsets.subarray(1)];
+  return { normalized, bytes, starts, ends, byteStarts, byteEnds, byteLength: sourceByte };
+}
+
+/** The same text without some of its bytes, of which a tokenizer takes no notice. */
+export function withoutBytes(source: SourceText, isLeftOut: (byte: number) => boolean): SourceText {
+  const kept = Uint32Array.from(source.bytes.keys()).filter((at) => !isLeftOut(source.bytes[at]));
+  const column = (of: Uint32Array) => kept.map((at) => of[at]);
+  return {
+    ...source,
+    bytes: Uint8Array.from(kept, (at) => source.bytes[at]),
+    ...{ starts: column(source.starts), ends: column(source.ends) },
+    ...{ byteStarts: column(source.byteStarts), byteEnds: column(source.byteEnds) },
+  };
 }
 
 interface Aligned {

@@ -49,6 +49,7 @@ export interface PreTokenizer {
   readonly invert?: boolean;
   readonly prepend_scheme?: string;
   readonly split?: boolean;
+  readonly individual_digits?: boolean;
 }
 
 interface KnownMerges {
@@ -59,7 +60,8 @@ interface KnownMerges {
   readonly patterns: readonly (string | null)[];
 }
 
-const GPT2_PATTERN = String.raw`'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`;
+/** What `ByteLevel` cuts a text by, unless told not to. */
+export const GPT2_PATTERN = String.raw`'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`;
 
 /**
  * By number of merges. The pattern for cl100k_base that most files carry is an older one, which cuts whitespace at the

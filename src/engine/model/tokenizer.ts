@@ -17,14 +17,19 @@ export interface Tokenizer {
   /** The id that is put before a text, as the model was trained to read it; null where none is. */
   readonly startToken: number | null;
 
-  /** All tokens of a text. Special tokens are never produced: a literal `<|endoftext|>` is text like any other. */
-  split(text: string): TokenSplits;
+  /**
+   * All tokens of a text.
+   *
+   * @param readsSpecial whether the name of a special token, a literal `<|endoftext|>`, is that token; otherwise it is text
+   * like any other, and no special token is ever produced
+   */
+  split(text: string, readsSpecial?: boolean): TokenSplits;
 
   /**
    * The tokens that overlap a range, with the ids and offsets they have in `split(text)`, reading only the text from
    * the nearest certain boundary before the range to its end. Offsets are those of the whole text.
    */
-  splitRange(text: string, wanted: TextRange): TokenSplits;
+  splitRange(text: string, wanted: TextRange, readsSpecial?: boolean): TokenSplits;
 
   /**
    * A token's bytes; those of its name for a special token, none for an id that stands for nothing.

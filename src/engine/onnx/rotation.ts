@@ -48,7 +48,8 @@ function findTurn(topology: Topology, flow: Flow, tensor: string): Turn | null {
     if (before.nodes.some((node) => turns(topology, flow, node))) {
       return { before: before.from, after, tokensFirst };
     }
-    tokensFirst ||= before.nodes.some(swapsHeads);
+    // Twice is not at all: where an operator's parts begin with what the graph has just undone.
+    tokensFirst = tokensFirst !== (before.nodes.filter(swapsHeads).length % 2 === 1);
     after = before.from;
   }
   return null;

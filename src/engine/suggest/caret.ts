@@ -21,14 +21,18 @@ export interface CaretText {
 /** Longer ones than this were not seen: a word that is split into more tokens is not going to be a single one. */
 const MOST_OPEN = 4;
 
-/** @param windowStart given the tokens, the first of those that the model is to read */
+/**
+ * @param windowStart given the tokens, the first of those that the model is to read
+ * @param readsSpecial as `Tokenizer.split` has it
+ */
 export function readCaret(
   text: string,
   tokenizer: Tokenizer,
   prefixes: TokenPrefixes,
   windowStart: (ids: Uint32Array) => number,
+  readsSpecial = false,
 ): CaretText {
-  const split = tokenizer.split(text).ids;
+  const split = tokenizer.split(text, readsSpecial).ids;
   const start = windowStart(split);
   const lead = tokenizer.startToken === null ? [] : [tokenizer.startToken];
   const ids = [...lead, ...split.subarray(start)];
@@ -39,7 +43,9 @@ export function readCaret(
       open = count;
     }
   }
-  const shorter = /\s[ \t]$/.test(text) ? [...lead, ...tokenizer.split(text.slice(0, -1)).ids.subarray(start)] : [];
+  const shorter = /\s[ \t]$/.test(text)
+    ? [...lead, ...tokenizer.split(text.slice(0, -1), readsSpecial).ids.subarray(start)]
+    : [];
   let shared = 0;
   while (shared < shorter.length && shorter[shared] === ids[shared]) {
     shared++;

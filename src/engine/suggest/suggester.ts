@@ -95,8 +95,12 @@ export class Suggester {
     const { startToken } = this.tokenizer;
     const room = this.contextLength - params.maxTokens - (startToken === null ? 0 : 1);
     const size = Math.max(1, Math.min(params.windowTokens, room));
-    const caret = readCaret(params.text, this.tokenizer, this.prefixes, (ids) =>
-      windowStart(ids.length, size, (start) => model.tree.depthFrom(ids, start, startToken)),
+    const caret = readCaret(
+      params.text,
+      this.tokenizer,
+      this.prefixes,
+      (ids) => windowStart(ids.length, size, (start) => model.tree.depthFrom(ids, start, startToken)),
+      params.readsSpecial,
     );
     const promptTokens = caret.ids.length;
     if (promptTokens === 0) {

@@ -11,6 +11,7 @@ describe('command line', () => {
   it('reads standard input into the default model when nothing is said', () => {
     assert.deepEqual(parse(), {
       input: { kind: 'stdin' },
+      readsSpecial: false,
       model: 'headlight-small',
       device: 'auto',
       sampler: { temperature: 1, topK: 0, topP: 1, minP: 0 },
@@ -20,9 +21,11 @@ describe('command line', () => {
   });
 
   it('takes every option', () => {
-    const args = '--ids 1,2,3 --model m --device cpu --temperature 0.5 --top-k 40 --top-p 0.9 --min-p 0.05 --json';
+    const args =
+      '--ids 1,2,3 --model m --device cpu --temperature 0.5 --top-k 40 --top-p 0.9 --min-p 0.05 --json --special-tokens';
     assert.deepEqual(parse(...args.split(' '), '--tensors', 'out dir'), {
       input: { kind: 'ids', ids: [1, 2, 3] },
+      readsSpecial: true,
       model: 'm',
       device: 'cpu',
       sampler: { temperature: 0.5, topK: 40, topP: 0.9, minP: 0.05 },

@@ -9,8 +9,12 @@ const VOCAB_SIZE = 1000;
 
 interface Golden {
   readonly tokenizer: TokenizerJson;
-  /** Ids by Hugging Face's own library, without a beginning and with special tokens read as text. */
-  readonly expected: readonly { readonly text: string; readonly ids: readonly number[] }[];
+  /** Ids by Hugging Face's own library, without a beginning and with special tokens read as text, and as what they are. */
+  readonly expected: readonly {
+    readonly text: string;
+    readonly ids: readonly number[];
+    readonly special?: readonly number[];
+  }[];
 }
 
 async function golden(name: string): Promise<Golden & { readonly built: HuggingFaceTokenizer }> {
@@ -18,13 +22,23 @@ async function golden(name: string): Promise<Golden & { readonly built: HuggingF
   return { ...content, built: new HuggingFaceTokenizer(content.tokenizer, VOCAB_SIZE, null, `${name}.json`) };
 }
 
+/** The control characters are absent from the vocabulary of `byte-level-digits`. */
+const LEFT_OUT = /^[\s\x04\x14]*$/;
+
 /** A text of sentences, with what tokenizers stumble over in between. */
 const LONG = Array.from(
   { length: 40 },
   (_, index) => `The reader number ${index} of the naïve theory 语言 \n\n  ran  away <tool> thether 😀 over the thing.`,
 ).join(' ');
 
-const KINDS = ['byte-level', 'byte-level-prefix-space', 'sentencepiece-bpe', 'sentencepiece-bpe-unknown', 'unigram'];
+const KINDS = [
+  'byte-level',
+  'byte-level-prefix-space',
+  'byte-level-digits',
+  'sentencepiece-bpe',
+  'sentencepiece-bpe-unknown',
+  'unigram',
+];
 
 describe('a tokenizer.json of any kind', () => {
   for (const kind of KINDS) {
@@ -32,6 +46,21 @@ describe('a tokenizer.json of any kind', () => {
       const { built, expected } = await golden(kind);
       for (const { text, ids } of expected) {
         assert.deepEqual([...built.split(text).ids], ids, JSON.stringify(text));
+      }
+    });
+
+    it(`${kind}: reads special tokens where that is asked for`, async () => {
+      const { built, expected } = await golden(kind);
+      assert.ok(expected.some(({ special }) => special !== undefined));
+      for (const { text, ids, special = ids } of expected) {
+        const splits = built.split(text, true);
+        assert.deepEqual([...splits.ids], special, JSON.stringify(text));
+        const range = built.splitRange(text, { from: 0, to: text.length }, true);
+        // What is put before the text overlaps nothing.
+        assert.deepEqual(
+          [...range.ids],
+          [...splits.ids.filter((_, at) => splits.starts[at] < text.length && splits.ends[at] > 0)],
+        );
       }
     });
 
@@ -43,12 +72,12 @@ describe('a tokenizer.json of any kind', () => {
         let covered = 0;
         for (let i = 0; i < ids.length; i++) {
           assert.ok(byteOffsets[i] <= byteOffsets[i + 1] && starts[i] <= ends[i]);
-          // What no token covers is white space that the tokenizer left out.
-          assert.match(text.slice(covered, starts[i]), /^\s*$/, `${JSON.stringify(text)} before token ${i}`);
+          // What no token covers is white space that the tokenizer left out, or what its vocabulary lacks.
+          assert.match(text.slice(covered, starts[i]), LEFT_OUT, `${JSON.stringify(text)} before token ${i}`);
           assert.equal(Buffer.byteLength(text.slice(0, starts[i])) <= byteOffsets[i], true);
           covered = Math.max(covered, ends[i]);
         }
-        assert.match(text.slice(covered), /^\s*$/);
+        assert.match(text.slice(covered), LEFT_OUT);
       }
     });
 

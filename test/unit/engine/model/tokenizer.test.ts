@@ -43,6 +43,26 @@ const TEXTS = [
   'https://example.org/a/b?c=d&e=f#g/// \\n\\t /**/ //\n/\n',
 ];
 
+/** U+FEFF is no white space, U+0085 is: the ids that tiktoken gives. */
+const MARKED = ' \ufeffa  \ufeff';
+const NEXT_LINE = 'a \u0085b \u0085 c';
+const R50K = [
+  [MARKED, [27332, 119, 123, 64, 220, 27332, 119, 123]],
+  [NEXT_LINE, [64, 220, 126, 227, 65, 1587, 227, 269]],
+] as const;
+const UNICODE_SPACES: Readonly<Record<string, readonly (readonly [string, readonly number[]])[]>> = {
+  r50k_base: R50K,
+  p50k_base: R50K,
+  cl100k_base: [
+    [MARKED, [76880, 64, 220, 76880]],
+    [NEXT_LINE, [64, 220, 126, 227, 65, 2188, 227, 272]],
+  ],
+  o200k_base: [
+    [MARKED, [71280, 64, 220, 71280]],
+    [NEXT_LINE, [64, 220, 126, 227, 65, 1322, 227, 274]],
+  ],
+};
+
 const ALPHABET = [
   ...'aAbBzZ09 \n\t\r.,\'"/_-=(){}<|>sStTlLdDmMrReEvV',
   ...[
@@ -115,13 +135,24 @@ describe('tokenizer', () => {
       const tokenizer = await tokenizerFor(name);
       const { encode } = await reference[name]();
       const generator = new Generator(2);
-      const texts = [...TEXTS, ...Array.from({ length: 300 }, (_, i) => randomText(generator, 1 + (i % 60)))];
-      for (const text of texts) {
+      // gpt-tokenizer takes JavaScript's white space for Unicode's: see the next test.
+      const random = Array.from({ length: 300 }, (_, i) =>
+        randomText(generator, 1 + (i % 60)).replaceAll('\u0085', '\u0084'),
+      );
+      for (const text of [...TEXTS, ...random]) {
         const expected = encode(text, { disallowedSpecial: new Set() });
         assert.deepEqual([...tokenizer.split(text).ids], expected, JSON.stringify(text));
         assertCovers(tokenizer, text);
       }
     }).timeout(60_000);
+
+    it(`takes for white space what Unicode does, in ${name}`, async () => {
+      const tokenizer = await tokenizerFor(name);
+      for (const [text, ids] of UNICODE_SPACES[name.replace(/_(edit|harmony)$/, '_base')]) {
+        assert.deepEqual([...tokenizer.split(text).ids], ids, JSON.stringify(text));
+        assertCovers(tokenizer, text);
+      }
+    });
 
     it(`splits any range as the whole text is split in ${name}`, async () => {
       const tokenizer = await tokenizerFor(name);
