@@ -41,11 +41,12 @@ export type TokenizerSource =
 
 /** Where exports have their graphs. */
 const GRAPH_FOLDERS = ['', 'onnx'];
-/** Which graph a folder stands for that has several: whole precision first, then what is nearest to it. */
+/** Which graph a folder stands for that has several: whole precision first, then what is nearest to it; and what goes on
+ * behind a cache before what only starts a text. */
 const PREFERRED = [
   'model',
-  'decoder_model',
   'decoder_model_merged',
+  'decoder_model',
   'model_fp16',
   'model_int8',
   'model_uint8',

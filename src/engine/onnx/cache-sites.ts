@@ -26,7 +26,8 @@ export function findCacheSites(topology: Topology, { inputs }: Signature): reado
   const outputs = new Set(topology.model.graph.outputs.map(({ name }) => name));
   const sites: CacheSite[] = [];
   for (const { info } of inputs.filter(({ role }) => role === 'past')) {
-    const joined = topology.consumers(info.name).find((node) => joins(node, info.name, outputs));
+    const past = passedOn(topology, info.name);
+    const joined = topology.consumers(past).find((node) => joins(node, past, outputs));
     const rank = info.dims?.length ?? 0;
     if (joined !== undefined) {
       const axis = joined.attributes.get('axis')?.value as number;
@@ -75,6 +76,14 @@ function unfolded(topology: Topology, tensor: string): string {
   return isShape && others.length === 0 && consumer.inputs[0] === tensor
     ? unfolded(topology, consumer.outputs[0])
     : tensor;
+}
+
+/** Behind nodes that leave the past as it is: tracing leaves a Concat of one where a cache was empty. */
+function passedOn(topology: Topology, past: string): string {
+  const copy = topology
+    .consumers(past)
+    .find(({ opType, inputs }) => inputs.length === 1 && (opType === 'Concat' || opType === 'Identity'));
+  return copy === undefined ? past : passedOn(topology, copy.outputs[0]);
 }
 
 /** Concat(past, new), and what it gives is what the graph hands out. */

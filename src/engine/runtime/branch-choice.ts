@@ -1,9 +1,10 @@
 import type { DecoderConfig } from '../model/config';
 import { BRANCHES, branchingNodes, takeBranch } from '../onnx/branches';
-import type { Model } from '../onnx/graph';
+import { type CacheSite, findCacheSites } from '../onnx/cache-sites';
+import type { GraphNode, Model } from '../onnx/graph';
 import { refuseOtherKinds } from '../onnx/graph-kind';
-import { instrument } from '../onnx/instrument';
-import { readSignature } from '../onnx/signature';
+import { type InstrumentedModel, instrument } from '../onnx/instrument';
+import { readSignature, type Signature } from '../onnx/signature';
 import { label, Topology } from '../onnx/topology';
 import { buildFeeds } from './feeds';
 import { openPlainSession, type Runtime } from './providers';
@@ -12,8 +13,18 @@ import { floatData } from './tensors';
 /** A decoder without branches, and where it was taken from. */
 export interface ChosenBranch {
   readonly model: Model;
+  /** Goes on behind a cache, where the one above only starts a text; null where there is no need of another. */
+  readonly continuing: ContinuingBranch | null;
   /** In a sentence, which branch of which node; null for a model that has none. */
   readonly note: string | null;
+}
+
+/** A branch that reads a token behind those that another has read. */
+export interface ContinuingBranch {
+  readonly instrumented: InstrumentedModel;
+  readonly signature: Signature;
+  readonly sites: readonly CacheSite[];
+  readonly nodes: readonly GraphNode[];
 }
 
 /** How far the branches may be apart, as a part of the largest logit. */
@@ -33,7 +44,7 @@ export async function chooseBranch(
 ): Promise<ChosenBranch> {
   const [node] = branchingNodes(model);
   if (node === undefined) {
-    return { model, note: null };
+    return { model, continuing: null, note: null };
   }
   const branches = BRANCHES.map((name) => ({ name, model: takeBranch(model, name) }));
   const continuing = branches.find((branch) => readsPast(branch.model));
@@ -43,11 +54,26 @@ export async function chooseBranch(
     continuing !== undefined && (await agree(runtime, config, ids, [starting.model, continuing.model]))
       ? continuing
       : starting;
+  const other = chosen === continuing || continuing === undefined ? null : continuingBranch(continuing.model);
   const why =
     chosen === continuing
       ? 'which goes on behind a cache, and from an empty one gives what the other branch does'
-      : 'which starts a text; the other does so differently, so that every step of writing reads the text again';
-  return { model: chosen.model, note: `The layers are those of ${label(node)}, ${chosen.name}, ${why}.` };
+      : other === null
+        ? 'which starts a text; none goes on behind a cache, so that every step of writing reads the text again'
+        : 'which starts a text; what is written goes on in the other';
+  return {
+    model: chosen.model,
+    continuing: other,
+    note: `The layers are those of ${label(node)}, ${chosen.name}, ${why}.`,
+  };
+}
+
+/** Null where it does not say where its cache goes in and comes out. */
+function continuingBranch(model: Model): ContinuingBranch | null {
+  const signature = readSignature(model);
+  const sites = findCacheSites(new Topology(model), signature);
+  const expose = sites?.flatMap(({ fresh }) => fresh ?? []) ?? [];
+  return sites && { instrumented: instrument(model, { expose }), signature, sites, nodes: model.graph.nodes };
 }
 
 function readsPast(model: Model): boolean {

@@ -18,7 +18,7 @@ import type { Signature } from '../onnx/signature';
 import { Anatomy, planAnatomy } from './anatomy';
 import { type AttentionPlan, planAttention, weightsModel } from './attention-plan';
 import { type AttentionReplay, createAttentionReplay, Preparations, shareEqual } from './attention-replay';
-import { chooseBranch } from './branch-choice';
+import { type ContinuingBranch, chooseBranch } from './branch-choice';
 import { Decoding, rowsFeed } from './decoding';
 import { buildFeeds, type Feeds } from './feeds';
 import { loadRuntime, openSession, type Runtime, runFailure } from './providers';
@@ -74,6 +74,8 @@ interface Parts {
   readonly attention: AttentionPlan | { readonly unavailable: string };
   /** Null where the graph takes no past keys and values. */
   readonly cacheSites: readonly CacheSite[] | null;
+  /** What goes on behind a cache in a merged decoder whose other branch starts a text. */
+  readonly continuing: ContinuingBranch | null;
   /** Whether the graph takes the rows that logits are wanted for. */
   readonly hasRows: boolean;
   /** The graph with those layers' weights as outputs that cannot be replayed; null where there are none. */
@@ -92,6 +94,7 @@ export class Decoder {
   private readonly preparations = new Preparations();
   private rerunSession: Promise<InferenceSession> | null = null;
   private openedDecoding: Promise<Decoding> | null = null;
+  private continuingSession: Promise<InferenceSession | null> | null = null;
 
   private constructor(private readonly parts: Parts) {}
 
@@ -108,7 +111,7 @@ export class Decoder {
       const read = readModel(file);
       onProgress?.('analysing');
       const runtime = await loadRuntime();
-      const { model, note: branch } = await chooseBranch(runtime, read, config, probeIds(config));
+      const { model, continuing, note: branch } = await chooseBranch(runtime, read, config, probeIds(config));
       const analysis = analyzeGraph(model, config.layers);
       onProgress?.('starting');
       const { signature, stream } = analysis;
@@ -150,6 +153,7 @@ export class Decoder {
         stream,
         attention,
         cacheSites,
+        continuing,
         hasRows: select !== null,
         rerunModel: rerun.length === 0 ? null : weightsModel(analysis.parts.topology, rerun, []),
         anatomy: new Anatomy({
@@ -268,9 +272,38 @@ export class Decoder {
 
   /** The model token by token, with the keys and values of those before kept. There is one, for one caller at a time. */
   decoding(): Promise<Decoding> {
-    const { runtime, session, device, graphFile, signature, config, cacheSites: sites, hasRows } = this.parts;
-    this.openedDecoding ??= Decoding.open({ runtime, session, device, graphFile, signature, config, sites, hasRows });
+    this.openedDecoding ??= this.openDecoding();
     return this.openedDecoding;
+  }
+
+  private async openDecoding(): Promise<Decoding> {
+    const {
+      runtime,
+      session,
+      device,
+      graphFile,
+      signature,
+      config,
+      cacheSites: sites,
+      hasRows,
+      continuing,
+    } = this.parts;
+    const graph = { session, signature, sites, hasRows };
+    // A branch that the runtime does not take is one more that cannot go on.
+    this.continuingSession =
+      continuing === null
+        ? null
+        : openSession(continuing.instrumented, { device, name: graphFile, nodes: continuing.nodes }).catch(() => null);
+    const other = await this.continuingSession;
+    return Decoding.open({
+      ...{ runtime, device, graphFile, config, graph },
+      continuing: other && {
+        session: other,
+        signature: continuing!.signature,
+        sites: continuing!.sites,
+        hasRows: false,
+      },
+    });
   }
 
   /** Ends what `profile` asked for: the file is written. */
@@ -282,10 +315,11 @@ export class Decoder {
   async dispose(): Promise<void> {
     const { session, attention } = this.parts;
     const rerun = await this.rerunSession?.catch(() => null);
+    const continuing = await this.continuingSession;
     const replays = 'unavailable' in attention ? [] : attention.sessions;
     await this.parts.anatomy.dispose();
     await this.preparations.dispose();
-    await releaseAll([session, ...replays, ...(rerun ? [rerun] : [])]);
+    await releaseAll([session, ...replays, ...(rerun ? [rerun] : []), ...(continuing ? [continuing] : [])]);
   }
 
   private replay(

@@ -12,18 +12,26 @@ import { floatData } from './tensors';
 
 export type { TokenState } from './key-value-buffer';
 
-export interface DecodingOptions {
-  readonly runtime: Runtime;
+/** A graph that reads tokens. */
+export interface DecodingGraph {
   readonly session: InferenceSession;
-  /** That the session runs on. */
-  readonly device: Device;
-  readonly graphFile: string;
   readonly signature: Signature;
-  readonly config: DecoderConfig;
   /** Null where the graph takes no past. */
   readonly sites: readonly CacheSite[] | null;
   /** Whether the graph has `ROWS_INPUT`. */
   readonly hasRows: boolean;
+}
+
+export interface DecodingOptions {
+  readonly runtime: Runtime;
+  /** That the sessions run on. */
+  readonly device: Device;
+  readonly graphFile: string;
+  readonly config: DecoderConfig;
+  /** Reads a text from its start. */
+  readonly graph: DecodingGraph;
+  /** Goes on behind what was read, where another graph does that: the other branch of a merged decoder. */
+  readonly continuing: DecodingGraph | null;
 }
 
 /** What came of reading a few more tokens. */
@@ -68,54 +76,57 @@ export class Decoding {
     shapes: readonly CacheShape[],
     /** Whether logits can be computed for the wanted tokens alone. */
     private readonly selectsRows: boolean,
+    /** Whether the graph takes a single token behind a past, and no more. */
+    private readonly oneByOne: boolean,
   ) {
     this.buffer = kind === 'none' ? null : new KeyValueBuffer(shapes);
   }
 
   /** Tries on a few tokens how the graph's cache can be kept, and whether it gives the logits of some tokens alone. */
   static async open(options: DecodingOptions): Promise<Decoding> {
-    const selectsRows = options.hasRows && (await Decoding.trySelection(options));
+    const selectsRows = options.graph.hasRows && (await Decoding.trySelection(options));
+    const uncached = new Decoding(options, 'none', [], selectsRows, false);
     const shapes = cacheShapes(options);
     if (shapes === null) {
-      return new Decoding(options, 'none', [], selectsRows);
+      return uncached;
     }
-    try {
-      const whole = await new Decoding(options, 'none', [], selectsRows).read(trialIds(options.config), 1);
-      const exact = await Decoding.tryCache(options, shapes, selectsRows, 0);
-      if (!agree(whole.logits[0], exact)) {
-        // Exported for one token at a time, so that several at once do not see each other rightly.
-        return new Decoding(options, 'none', [], selectsRows);
+    const { logits } = await new Decoding(options, 'none', [], selectsRows, false).read(trialIds(options.config), 1);
+    // Where it was exported for one token at a time, several at once do not see each other rightly, or are refused.
+    for (const oneByOne of [false, true]) {
+      const tried = (kind: CacheKind) => new Decoding(options, kind, shapes, selectsRows, oneByOne);
+      const exact = await tried('tight').tryCache(0);
+      if (exact !== null && agree(logits[0], exact)) {
+        const gapped = await tried('buffered').tryCache(TRIAL_GAP);
+        return tried(gapped !== null && agree(exact, gapped) ? 'buffered' : 'tight');
       }
-      const gapped = await Decoding.tryCache(options, shapes, selectsRows, TRIAL_GAP).catch(() => null);
-      return new Decoding(options, gapped !== null && agree(exact, gapped) ? 'buffered' : 'tight', shapes, selectsRows);
-    } catch {
-      // Its cache does not work as inputs and outputs of these names do elsewhere; the graph itself does.
-      return new Decoding(options, 'none', [], selectsRows);
     }
+    // Its cache does not work as inputs and outputs of these names do elsewhere; the graph itself does.
+    return uncached;
   }
 
   /** Whether the last token's logits alone are those that the graph gives among all of them. */
   private static async trySelection(options: DecodingOptions): Promise<boolean> {
     const ids = trialIds(options.config);
-    const all = await new Decoding(options, 'none', [], false).read(ids, 1);
-    const alone = await new Decoding(options, 'none', [], true).read(ids, 1).catch(() => null);
+    const all = await new Decoding(options, 'none', [], false, false).read(ids, 1);
+    const alone = await new Decoding(options, 'none', [], true, false).read(ids, 1).catch(() => null);
     return alone !== null && agree(all.logits[0], alone.logits[0]);
   }
 
-  /** The last prediction for a short passage that is read in two parts, with so many empty slots between them. */
-  private static async tryCache(
-    options: DecodingOptions,
-    shapes: readonly CacheShape[],
-    selectsRows: boolean,
-    gap: number,
-  ): Promise<Float32Array> {
-    const ids = trialIds(options.config);
+  /**
+   * The last prediction for a short passage that is read in two parts, with so many empty slots between them; null where the
+   * graph refuses to.
+   */
+  private async tryCache(gap: number): Promise<Float32Array | null> {
+    const ids = trialIds(this.options.config);
     const half = Math.ceil(ids.length / 2);
-    const decoding = new Decoding(options, 'tight', shapes, selectsRows);
-    await decoding.read(ids.slice(0, half), 1);
-    decoding.buffer!.resize(half + gap);
-    const { logits } = await decoding.run(Uint32Array.from(ids.slice(half)), 1, []);
-    return logits[0];
+    try {
+      await this.read(ids.slice(0, half), 1);
+      this.buffer!.resize(half + gap);
+      const { logits } = await this.read(ids.slice(half), 1);
+      return logits[0];
+    } catch {
+      return null;
+    }
   }
 
   /** Number of tokens that were read. */
@@ -169,8 +180,16 @@ export class Decoding {
       this.ids.push(...ids);
       return { logits, states: () => ids.map(() => new Uint8Array()) };
     }
+    if (this.oneByOne && buffer.length > 0 && ids.length > 1) {
+      return this.readOneByOne(ids, rows);
+    }
     this.makeRoom(0, ids.length);
-    const sites = this.options.sites!;
+    const { graph, continuing } = this.options;
+    // The branch that starts hands out the whole of what it kept, which is what is new.
+    const sites =
+      continuing === null
+        ? graph.sites!
+        : continuing.sites!.map((site) => (buffer.slots > 0 ? site : { ...site, fresh: null }));
     const names = sites.map(({ fresh, present }) => fresh ?? present);
     const { logits, results } = await this.run(Uint32Array.from(ids), rows, names);
     const fresh = sites.map((site, index) => ({
@@ -186,8 +205,21 @@ export class Decoding {
     return { logits, states: () => buffer.statesOf(fresh, ids.length) };
   }
 
+  private async readOneByOne(ids: readonly number[], rows: number): Promise<DecodingStep> {
+    const steps: DecodingStep[] = [];
+    for (const id of ids) {
+      steps.push(await this.read([id], 1));
+    }
+    return {
+      logits: steps.slice(ids.length - rows).map(({ logits }) => logits[0]),
+      states: () => steps.flatMap(({ states }) => states()),
+    };
+  }
+
   private async run(ids: Uint32Array, rows: number, fetch: readonly string[]) {
-    const { runtime, session, device, graphFile, signature, config, hasRows } = this.options;
+    const { runtime, device, graphFile, config, graph, continuing } = this.options;
+    const { session, signature, hasRows } =
+      (this.buffer !== null && this.buffer.slots > 0 ? continuing : null) ?? graph;
     const past =
       this.buffer === null
         ? undefined
@@ -244,7 +276,8 @@ export function rowsFeed({ Tensor }: Runtime, from: number, to: number): Feeds {
 }
 
 /** From an empty past as the graph takes it; null where there is none. */
-function cacheShapes({ runtime, signature, config, sites }: DecodingOptions): readonly CacheShape[] | null {
+function cacheShapes({ runtime, config, graph, continuing }: DecodingOptions): readonly CacheShape[] | null {
+  const { signature, sites } = continuing ?? graph;
   if (sites === null) {
     return null;
   }

@@ -5,8 +5,10 @@ import { GraphBuilder } from './graph-builder';
 
 /** How a merged decoder's branches differ. */
 export interface Merging {
-  /** The branch that goes on behind a cache is another model, as one is that was exported for one token at a time. */
+  /** The branch that goes on behind a cache is another model. */
   readonly differs?: boolean;
+  /** The branch that goes on behind a cache was exported for one token at a time. */
+  readonly oneByOne?: boolean;
   /** Names of what the branches give are their own. */
   readonly ownNames?: boolean;
   /** Weights stand inside of the branches. */
@@ -19,15 +21,24 @@ export interface Merging {
  */
 export function buildMergedDecoder(
   shape: DecoderShape,
-  { differs, ownNames, weightsInside }: Merging = {},
+  { differs, oneByOne, ownNames, weightsInside }: Merging = {},
 ): GraphBuilder {
   const { builder: continuing } = buildDecoder({ ...shape, past: true, seed: differs ? 9 : 1 });
+  if (oneByOne) {
+    const single = continuing.op('Reshape', ['input_ids', continuing.int64([1, 1])]);
+    const node = continuing.nodes.pop()!;
+    for (const [index, other] of continuing.nodes.entries()) {
+      const inputs = other.inputs.map((name) => (name === 'input_ids' ? single : name));
+      continuing.nodes[index] = { ...other, inputs };
+    }
+    continuing.nodes.unshift(node);
+  }
   const { builder: starting } = buildDecoder({ ...shape, past: true, seed: 1 });
   const pasts = starting.inputs.filter(({ name }) => name.startsWith('past_key_values'));
   const merged = new GraphBuilder();
   merged.inputs.push(...continuing.inputs);
   const condition = merged.input('use_cache_branch', DataType.Bool, [1]);
-  const shared = !differs && !weightsInside;
+  const shared = !differs && !oneByOne && !weightsInside;
   const weights = (source: GraphBuilder, prefix: string): TensorContent[] =>
     source.initializers.map((tensor) => ({ ...tensor, name: shared ? tensor.name : prefix + tensor.name }));
   const nothing: TensorContent[] = pasts.map(({ name }) => ({
