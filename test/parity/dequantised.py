@@ -60,19 +60,22 @@ def _place(model, matrix, but):
             continue
         rows = matrix.T if transposed else matrix
         for parameter, part in zip(parameters, rows.split([len(parameter) for parameter in parameters])):
-            parameter.data = part.clone()
+            parameter.copy_(part)
 
 
 def _candidates(model, but, shape):
-    groups = [[parameter] for parameter in model.parameters() if parameter.dim() == 2]
+    matrices = [parameter.data for parameter in model.parameters() if parameter.dim() == 2]
+    # Of a gate and what it opens exporters make two.
+    halves = [half for matrix in matrices if len(matrix) % 2 == 0 for half in matrix.chunk(2)]
+    groups = [[matrix] for matrix in [*matrices, *halves]]
     for module in model.modules():
         joined = [getattr(module, f"{part}_proj", None) for part in "qkv"]
         if all(isinstance(one, torch.nn.Linear) for one in joined):
-            groups.append([one.weight for one in joined])
+            groups.append([one.weight.data for one in joined])
     for parameters in groups:
-        if any(parameter is other for parameter in parameters for other in but):
+        if any(parameter.data_ptr() == other.data_ptr() for parameter in parameters for other in but):
             continue
-        whole = torch.cat([parameter.detach() for parameter in parameters])
+        whole = torch.cat(parameters)
         for transposed in (True, False):
             original = whole.T if transposed else whole
             if original.shape == shape:

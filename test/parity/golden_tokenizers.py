@@ -34,6 +34,7 @@ TEXTS = [
     "def f(x):\n\treturn x + 1234567890\r\n\n\n  # done",
     "Größe naïve cafe\u0301 ﬁne ① ｆｕｌｌ",
     "语言模型 한국어 ᄒ\u1161\u11ab",
+    "\x08 zero\u200dwidth \x04",
     "emoji 😀👩‍👩‍👧‍👦 🇩🇪 1️⃣ zalgo z\u0335\u0321\u0322",
     "a literal <s> </s> <unk> <|endoftext|> <tool> x<tool>y  <tool>",
     "▁ already marked ▁▁",
@@ -118,7 +119,7 @@ def plain(description):
     if isinstance(vocab, list):
         for entry in vocab:
             if entry[0] in special:
-                entry[0] = f"\0{entry[0]}"
+                entry[0] = f"\U0010fffd{entry[0]}"
     return Tokenizer.from_str(json.dumps(description))
 
 
@@ -131,17 +132,26 @@ def gemma():
     return tokenizer
 
 
-def precompiled():
+#: A few of SentencePiece's own rules, since all of them take 300 KB: code points, and what becomes of them.
+RULES = ["A0\t20", "3000\t20", "9\t20", "A\t20", "D\t20", "200B\t20", "200D\t20", "65 301\tE9", "FB01\t66 69", "2460\t31", "8\t", "4\t"]
+
+
+def precompiled(rules=None):
     """A SentencePiece model itself, with the normalization that is compiled into it, as T5 and XLM-R have it."""
     import io
+    import tempfile
 
     import sentencepiece
     from sentencepiece import sentencepiece_model_pb2
 
     model = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(CORPUS), model_writer=model, vocab_size=150, hard_vocab_limit=False, minloglevel=2
-    )
+    with tempfile.NamedTemporaryFile("w", suffix=".tsv") as table:
+        table.write("".join(f"{rule}\n" for rule in rules or []))
+        table.flush()
+        own = {"normalization_rule_tsv": table.name} if rules else {}
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(CORPUS), model_writer=model, vocab_size=150, hard_vocab_limit=False, minloglevel=2, **own
+        )
     proto = sentencepiece_model_pb2.ModelProto.FromString(model.getvalue())
     tokenizer = Tokenizer(models.Unigram([(piece.piece, piece.score) for piece in proto.pieces], proto.trainer_spec.unk_id))
     tokenizer.normalizer = normalizers.Sequence(
@@ -171,6 +181,7 @@ KINDS = {
     "sentencepiece-bpe": lambda: sentencepiece_bpe(True, True),
     "sentencepiece-bpe-unknown": lambda: sentencepiece_bpe(False, False),
     "unigram": unigram,
+    "unigram-compiled": lambda: precompiled(RULES),
 }
 
 
@@ -179,7 +190,7 @@ MORE_KINDS = {
     "byte-level-gpt2": lambda: byte_level(None, False),
     "byte-level-llama3": lambda: byte_level(LLAMA3, False),
     "sentencepiece-bpe-gemma": gemma,
-    "unigram-precompiled": precompiled,
+    "unigram-compiled-whole": precompiled,
 }
 
 #: What random texts are put together of: first and last code point, and how often.

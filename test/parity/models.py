@@ -54,7 +54,10 @@ CONFIGS = {
     "gemma2": lambda: tf.Gemma2Config(**_OWN_HEAD_DIM, sliding_window=4, query_pre_attn_scalar=16),
     "gemma3_text": lambda: tf.Gemma3TextConfig(**_OWN_HEAD_DIM, sliding_window=4, query_pre_attn_scalar=16),
     "phi": lambda: tf.PhiConfig(**dict(_LLAMA, num_key_value_heads=HEADS, hidden_size=4 * WIDTH)),
-    "phi3": lambda: tf.Phi3Config(**_LLAMA, original_max_position_embeddings=CONTEXT),
+    # The builder takes what is as long as the vocabulary for the head: gate and up together must not be.
+    "phi3": lambda: tf.Phi3Config(
+        **dict(_LLAMA, hidden_size=2 * WIDTH, intermediate_size=2 * WIDTH), original_max_position_embeddings=CONTEXT,
+    ),
     "stablelm": lambda: tf.StableLmConfig(**_LLAMA),
     "bloom": lambda: tf.BloomConfig(vocab_size=VOCAB, hidden_size=WIDTH, n_layer=LAYERS, n_head=HEADS, seq_length=CONTEXT),
     "falcon": lambda: tf.FalconConfig(**_FALCON, multi_query=True, new_decoder_architecture=False, parallel_attn=True, alibi=False),

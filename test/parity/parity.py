@@ -9,6 +9,7 @@ Compares Headlight with PyTorch over architectures and exporters, and prints the
 
 import argparse
 import copy
+import re
 import subprocess
 import sys
 import tempfile
@@ -182,6 +183,8 @@ def others(config):
         yield "without the softcap of scores and the sliding window", "eager", neither
     if getattr(config, "hidden_act", None) == "gelu_new":
         yield "with the exact GELU", "eager", {"hidden_act": "gelu"}
+    if getattr(config, "layer_norm_eps", None):
+        yield "with 1e-6 under the root of its norms", "eager", {"layer_norm_eps": 1e-6}
     yield "computing attention by sdpa, which is not what it computes eagerly", "sdpa", {}
 
 
@@ -235,7 +238,7 @@ def main():
                     if arguments.verbose:
                         traceback.print_exc()
                     said = str(error).strip().splitlines()
-                    why = (said[-1] if said else type(error).__name__).replace("|", "/").replace(work, "…")
+                    why = re.sub(r"\S+/model.onnx", "the export", said[-1] if said else type(error).__name__).replace("|", "/")
                     print(f"| {models.ALSO[name]} | {form} | | | | | {why[:180]} |", flush=True)
 
 

@@ -90,7 +90,9 @@ async function readConfig(folder: string): Promise<{ readonly config: DecoderCon
   const file = path.join(folder, 'config.json');
   const json = await readJson(file);
   if (json !== undefined) {
-    return { config: parseDecoderConfig(json, file), json };
+    // Of two halves: which one a graph is, the graph says, and that it is no decoder of one text.
+    const isHalf = fieldOf(json, 'is_encoder_decoder') === true;
+    return { config: isHalf ? null : parseDecoderConfig(json, file), json };
   }
   const other = path.join(folder, 'genai_config.json');
   const generation = await readJson(other);

@@ -3,8 +3,9 @@ import { HeadlightError } from '../../protocol/errors';
 import type { TextRange, TokenSplits } from '../../protocol/tokens';
 import { anyOf } from './any-of';
 import { readByteLevel } from './byte-level';
+import { compiledNormalizer } from './compiled-normalizer';
 import { isObject } from './json-file';
-import { sourceText, withoutBytes } from './source-text';
+import { type Normalize, sourceText, withoutBytes } from './source-text';
 import { SplitsBuilder } from './splits-builder';
 import { refuseUnknownId, textOfBytes } from './token';
 import type { Tokenizer } from './tokenizer';
@@ -24,6 +25,7 @@ interface Normalizer {
   readonly prepend?: string;
   readonly pattern?: { readonly String?: string };
   readonly content?: string;
+  readonly precompiled_charsmap?: string;
 }
 
 /** What a tokenizer puts before a section of text, and when. */
@@ -57,6 +59,8 @@ export class HuggingFaceTokenizer implements Tokenizer {
   readonly #boundaries: WordBoundaries;
   readonly #unknown: { readonly token: string; readonly id: number } | null;
   readonly #fusesUnknown: boolean;
+  /** The first step of its normalization, where that is compiled: the library only comes near to it. */
+  readonly #compiled: Normalize | null;
   readonly #byteFallback: boolean;
   /** Bytes for which a byte-level vocabulary has no token, nor one that stands for what it lacks: they are passed over. */
   readonly #absent: ReadonlySet<number>;
@@ -95,6 +99,8 @@ export class HuggingFaceTokenizer implements Tokenizer {
     this.#byteFallback = model.byte_fallback === true;
     const preTokenizers = flatten(json.pre_tokenizer ?? null, 'pretokenizers');
     const normalizers = flatten((json.normalizer ?? null) as Normalizer | null, 'normalizers');
+    const charsmap = normalizers[0]?.type === 'Precompiled' ? normalizers[0].precompiled_charsmap : undefined;
+    this.#compiled = typeof charsmap === 'string' ? compiledNormalizer(charsmap) : null;
     const metaspace = preTokenizers.find(({ type }) => type === 'Metaspace');
     this.#isByteLevel = preTokenizers.some(({ type }) => type === 'ByteLevel');
     this.#marksSpaces = metaspace !== undefined || normalizers.some(({ content }) => content === SPACE_MARK);
@@ -108,7 +114,10 @@ export class HuggingFaceTokenizer implements Tokenizer {
       preTokenizers: preTokenizers.map(({ type }) => type),
     });
     try {
-      this.#parts = new TokenizerParts(withoutAdditions(json, hidden, this.#unknown?.token), {});
+      this.#parts = new TokenizerParts(
+        withoutAdditions(json, hidden, this.#unknown?.token, this.#compiled !== null),
+        {},
+      );
     } catch (cause) {
       throw new HeadlightError(
         'tokenizer-unsupported',
@@ -261,14 +270,17 @@ export class HuggingFaceTokenizer implements Tokenizer {
   }
 
   #normalize(text: string): string {
-    const normalized = this.#parts.normalizer === null ? text : this.#parts.normalizer(text);
+    const compiled = this.#compiled === null ? text : this.#compiled(text);
+    const normalized = this.#parts.normalizer === null ? compiled : this.#parts.normalizer(compiled);
     return this.#marksSpaces ? normalized.replaceAll(' ', SPACE_MARK) : normalized;
   }
 
   #prefixFor(text: string, isFirst: boolean, isWhole: boolean): string {
     const { text: prefix, sections, once } = this.#prefix;
     const applies = sections === 'all' ? isWhole : sections === 'first' && isFirst;
-    return applies && !(once && this.#normalize(text).startsWith(prefix)) ? prefix : '';
+    const normalized = applies && prefix !== '' ? this.#normalize(text) : '';
+    // Nothing is put before nothing: control characters may be all that a section has.
+    return normalized === '' || (once && normalized.startsWith(prefix)) ? '' : prefix;
   }
 
   /** Parts that no token reaches over, so that the model's cache can know them. */
@@ -355,7 +367,12 @@ function prefixOf(preTokenizers: readonly PreTokenizer[], normalizers: readonly 
 }
 
 /** The description without what is done here: added tokens and prefixes; and without special tokens as text. */
-function withoutAdditions(json: TokenizerJson, hidden: ReadonlySet<string>, unknown: string | undefined): object {
+function withoutAdditions(
+  json: TokenizerJson,
+  hidden: ReadonlySet<string>,
+  unknown: string | undefined,
+  isCompiled: boolean,
+): object {
   const { model } = json;
   const vocab = isScored(model.vocab)
     ? // Each keeps its place; the name that takes its own stands in no text.
@@ -366,10 +383,16 @@ function withoutAdditions(json: TokenizerJson, hidden: ReadonlySet<string>, unkn
     added_tokens: [],
     post_processor: null,
     decoder: null,
-    normalizer: withoutPrefix(json.normalizer ?? null),
+    normalizer: isCompiled ? withoutCompiled(json.normalizer) : withoutPrefix(json.normalizer ?? null),
     pre_tokenizer: withoutPrefix(json.pre_tokenizer ?? null),
     model: { ...model, type: model.type ?? 'BPE', vocab },
   };
+}
+
+/** The steps behind the compiled one. */
+function withoutCompiled(normalizer: unknown): unknown {
+  const [, ...others] = flatten(normalizer as Normalizer | null, 'normalizers');
+  return { type: 'Sequence', normalizers: others.map(withoutPrefix).filter((step) => step !== null) };
 }
 
 function withoutPrefix(step: unknown): unknown {

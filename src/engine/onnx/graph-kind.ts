@@ -1,8 +1,9 @@
 import { HeadlightError } from '../../protocol/errors';
 import { findAttention } from './attention';
+import { Flow } from './flow';
 import { label, type Topology } from './topology';
 
-const ENCODER_INPUT = /^encoder_(hidden_states?|outputs?)$/i;
+const ENCODER_INPUT = /^encoder_(hidden_states?|outputs?|attention_mask)$/i;
 const TOKENS_INPUT = /input_?ids?$/i;
 const HIDDEN_OUTPUT = /^(last_hidden_state|pooler_output|sentence_embedding)$/i;
 
@@ -13,7 +14,10 @@ const HIDDEN_OUTPUT = /^(last_hidden_state|pooler_output|sentence_embedding)$/i;
  */
 export function refuseOtherKinds(topology: Topology): void {
   const { file, graph } = topology.model;
-  const encoded = graph.inputs.find(({ name }) => ENCODER_INPUT.test(name))?.name;
+  const [encoded] = graph.inputs
+    .map(({ name }) => name)
+    .filter((name) => ENCODER_INPUT.test(name))
+    .sort((a, b) => Number(/mask/i.test(a)) - Number(/mask/i.test(b)));
   if (encoded !== undefined) {
     const { cross, self } = countAttention(topology);
     throw new HeadlightError(
@@ -49,15 +53,11 @@ export function refuseWhatCrashes({ model: { file, graph } }: Topology): void {
   }
 }
 
-/** Cross-attention is what takes its keys from something else than the tokens. */
+/** Cross-attention is what takes its keys from something else than the tokens; how many of those there are says no number. */
 function countAttention(topology: Topology): { readonly cross: number; readonly self: number } {
   const layers = findAttention(topology);
-  const cross = layers.filter(
-    (layer) => 'site' in layer && !dependsOnTokens(topology, layer.site.keysTransposed),
-  ).length;
+  const tokens = topology.model.graph.inputs.map(({ name }) => name).filter((name) => TOKENS_INPUT.test(name));
+  const flow = new Flow(topology, tokens);
+  const cross = layers.filter((layer) => 'site' in layer && !flow.has(layer.site.keysTransposed)).length;
   return { cross, self: layers.length - cross };
-}
-
-function dependsOnTokens(topology: Topology, tensor: string): boolean {
-  return [...topology.ancestors([tensor])].some(({ inputs }) => inputs.some((name) => TOKENS_INPUT.test(name)));
 }

@@ -2,6 +2,7 @@ import { HeadlightError } from '../../protocol/errors';
 import type { DecoderConfig } from '../model/config';
 import type { ConfigHints } from '../model/folder';
 import { entryNode, findAttention } from '../onnx/attention';
+import { branchingNodes, takeBranch } from '../onnx/branches';
 import { type Model, readModel } from '../onnx/graph';
 import { refuseOtherKinds, refuseWhatCrashes } from '../onnx/graph-kind';
 import { instrument } from '../onnx/instrument';
@@ -42,6 +43,7 @@ export async function measureConfig(graphFile: string, hints: ConfigHints): Prom
   try {
     const runtime = await loadRuntime();
     const read = readModel(file);
+    refuseOtherKinds(new Topology(branchingNodes(read).length === 0 ? read : takeBranch(read, 'else_branch')));
     const assumed = assumedConfig(readSignature(read));
     const { model } = await chooseBranch(runtime, read, assumed, PROBE);
     return await measure(runtime, model, assumed, hints);
@@ -57,7 +59,6 @@ async function measure(
   hints: ConfigHints,
 ): Promise<MeasuredConfig> {
   const exported = new Topology(model);
-  refuseOtherKinds(exported);
   refuseWhatCrashes(exported);
   const { topology } = writeInParts(exported);
   const signature = readSignature(model);

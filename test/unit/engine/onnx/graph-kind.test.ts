@@ -15,7 +15,10 @@ describe('kind of a graph', () => {
     let stream = b.op('Gather', [b.random([9, 4], 1), ids]);
     const attend = (from: string) => {
       const [q, k, v] = [stream, from, from].map((name) => b.op('MatMul', [name, b.random([4, 4], 1)]));
-      const scores = b.op('MatMul', [q, b.op('Transpose', [k], { perm: [0, 2, 1] })]);
+      // Exporters shape the keys by the size of the batch that the tokens have.
+      const batch = b.op('Shape', [ids], { start: 0, end: 1 });
+      const shaped = b.op('Reshape', [k, b.op('Concat', [batch, b.int64([-1, 4])], { axis: 0 })]);
+      const scores = b.op('MatMul', [q, b.op('Transpose', [shaped], { perm: [0, 2, 1] })]);
       stream = b.op('Add', [stream, b.op('MatMul', [b.op('Softmax', [scores], { axis: -1 }), v])]);
     };
     attend(stream);
