@@ -66,7 +66,12 @@ describe('WebGPU on a software driver gives the processor’s numbers', () => {
     await agrees(await modelIn(DEFAULT_MODEL), 16, 8);
   });
 
-  for (const name of ['gpt2-optimizer-attention', 'gpt2-optimizer-multiheadattention', 'gpt2-torch-onnx-traced']) {
+  for (const name of [
+    'gpt2-onnxruntimes-gpt-2-script',
+    'gpt2-optimum-1-20-merged',
+    'gpt2-torch-onnx-traced',
+    'llama-genai-builder-fp32-for-cuda',
+  ]) {
     it(`of ${name}`, async () => {
       await agrees(await modelIn(path.join(GOLDEN, name)), 12, 0);
     });
