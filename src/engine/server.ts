@@ -37,7 +37,7 @@ import { pauseUnlessCancelled } from './inspect/cancellation';
 import { describeModel } from './inspect/describe-model';
 import { proveDevice } from './inspect/device-proof';
 import { Inspector } from './inspect/inspector';
-import { tokenizerOf } from './model/tokenizer';
+import { tokenizerOf } from './model/load-tokenizer';
 import { probeDevice } from './runtime/device-probe';
 import type { Turn } from './suggest/remembering-model';
 

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { loadTokenizer } from '../../src/engine/model/tokenizer';
+import { loadTokenizer } from '../../src/engine/model/load-tokenizer';
 import { Decoder } from '../../src/engine/runtime/decoder';
 import { openModelFolder } from '../../src/engine/runtime/open-folder';
 import { Lookahead } from '../../src/engine/suggest/lookahead';

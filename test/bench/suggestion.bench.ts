@@ -1,5 +1,5 @@
 import { SuggestionMemory } from '../../src/editor/suggestion-memory';
-import { loadTokenizer } from '../../src/engine/model/tokenizer';
+import { loadTokenizer } from '../../src/engine/model/load-tokenizer';
 import { Decoder } from '../../src/engine/runtime/decoder';
 import { openModelFolder } from '../../src/engine/runtime/open-folder';
 import { PrefixTree } from '../../src/engine/suggest/prefix-tree';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { root } from '../../scripts/project.mjs';
-import { loadTokenizer } from '../../src/engine/model/tokenizer';
+import { loadTokenizer } from '../../src/engine/model/load-tokenizer';
 import { Decoder } from '../../src/engine/runtime/decoder';
 import { openModelFolder } from '../../src/engine/runtime/open-folder';
 import { Generator } from '../../src/engine/sampling/generator';

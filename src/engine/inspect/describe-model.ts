@@ -3,6 +3,7 @@ import path from 'node:path';
 import type { GraphFile, ModelDescription } from '../../protocol/model';
 import { readModel } from '../onnx/graph';
 import { ModelFile } from '../onnx/model-file';
+import { countParameters, weightsOf } from '../onnx/parameters';
 import { openModelFolder } from '../runtime/open-folder';
 
 /**
@@ -16,7 +17,7 @@ export async function describeModel(directory: string): Promise<ModelDescription
   const { architecture, layers, heads, kvHeads, contextLength } = config;
   const file = ModelFile.open(graphFile);
   try {
-    const { parameters } = readModel(file);
+    const parameters = countParameters(weightsOf(readModel(file).graph));
     const files = await Promise.all(graphFiles.map(withSize));
     return {
       ...{ name, architecture, layers, heads, kvHeads, contextLength },

@@ -10,7 +10,7 @@ import type {
   OperatorProfile,
 } from '../../protocol/device';
 import type { ProveDeviceParams } from '../../protocol/engine';
-import { loadTokenizer } from '../model/tokenizer';
+import { loadTokenizer } from '../model/load-tokenizer';
 import { arithmeticOf } from '../onnx/arithmetic';
 import { readModel } from '../onnx/graph';
 import { ModelFile } from '../onnx/model-file';

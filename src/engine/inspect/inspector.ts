@@ -22,7 +22,8 @@ import type {
   TokenReading,
   Trace,
 } from '../../protocol/trace';
-import { loadTokenizer, type Tokenizer } from '../model/tokenizer';
+import { loadTokenizer } from '../model/load-tokenizer';
+import type { Tokenizer } from '../model/tokenizer';
 import { type AttentionReplay, Decoder } from '../runtime/decoder';
 import { type ConfiguredFolder, openModelFolder } from '../runtime/open-folder';
 import { listCandidates } from '../sampling/candidates';

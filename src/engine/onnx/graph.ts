@@ -1,5 +1,4 @@
 import type { ByteRange, ModelFile } from './model-file';
-import { countParameters, type Parameters } from './parameters';
 import {
   AttributeField,
   AttributeType,
@@ -26,8 +25,6 @@ export interface Model {
   readonly graph: Graph;
   /** Operators that the model defines itself, out of others. */
   readonly functionCount: number;
-  /** What its weights are. */
-  readonly parameters: Parameters;
 }
 
 export interface Graph {
@@ -37,12 +34,6 @@ export interface Graph {
   readonly inputs: readonly ValueInfo[];
   readonly outputs: readonly ValueInfo[];
   readonly initializers: ReadonlyMap<string, StoredTensor>;
-}
-
-/** A graph's weights by name, those that its Constant nodes give included, and the nodes that read them. */
-export interface StoredWeights {
-  readonly nodes: readonly GraphNode[];
-  readonly tensors: ReadonlyMap<string, StoredTensor>;
 }
 
 export interface GraphNode {
@@ -121,7 +112,7 @@ export function readModel(file: ModelFile): Model {
   if (!hasGraph) {
     throw file.invalid('has no graph in it');
   }
-  return { file, irVersion, producer, opsets, graph, functionCount, parameters: countParameters(weightsOf(graph)) };
+  return { file, irVersion, producer, opsets, graph, functionCount };
 }
 
 class GraphContent implements Graph {
@@ -309,17 +300,6 @@ function readOpset(reader: WireReader, opsets: Map<string, number>): void {
     }
   }
   opsets.set(domain === 'ai.onnx' ? '' : domain, version);
-}
-
-function weightsOf({ nodes, initializers }: Graph): StoredWeights {
-  const tensors = new Map(initializers);
-  for (const node of nodes) {
-    const tensor = constantTensor(node);
-    if (tensor !== null) {
-      tensors.set(node.outputs[0], tensor);
-    }
-  }
-  return { nodes, tensors };
 }
 
 /** The tensor that a Constant node gives; null for every other node. */

@@ -4,7 +4,8 @@ import { DataType } from './data-type';
 import { constantTensor, type GraphNode, type Model, type ValueInfo } from './graph';
 import type { ByteRange, ModelFile } from './model-file';
 import { GraphField, ModelField, NodeField } from './schema';
-import { readTensorBytes, type StoredTensor } from './tensor';
+import type { StoredTensor } from './tensor';
+import { readTensorBytes } from './tensor-bytes';
 import { WeightFiles } from './weight-files';
 import { WireReader, WireType, WireWriter } from './wire';
 

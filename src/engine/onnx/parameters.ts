@@ -1,5 +1,5 @@
 import { DataType, isFloat } from './data-type';
-import type { GraphNode, StoredWeights } from './graph';
+import { constantTensor, type Graph, type GraphNode } from './graph';
 import type { StoredTensor } from './tensor';
 
 /** How many numbers a model's weights are, and how most of them are stored. */
@@ -35,6 +35,12 @@ const TABLES: Readonly<Record<string, readonly number[]>> = {
 };
 
 const SCALE_NAME = /[._](scales?|zero_points?|zp)$/i;
+
+/** A graph's weights by name, those that its Constant nodes give included, and the nodes that read them. */
+export interface StoredWeights {
+  readonly nodes: readonly GraphNode[];
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
+}
 
 /**
  * Counts the numbers in a model's weights: quantised ones by what they stand for, scales and tables of positions not at all,
@@ -111,4 +117,15 @@ function floatName(dataType: number): Precision {
     default:
       return 'float32';
   }
+}
+
+export function weightsOf({ nodes, initializers }: Graph): StoredWeights {
+  const tensors = new Map(initializers);
+  for (const node of nodes) {
+    const tensor = constantTensor(node);
+    if (tensor !== null) {
+      tensors.set(node.outputs[0], tensor);
+    }
+  }
+  return { nodes, tensors };
 }

@@ -1,6 +1,6 @@
 import { DataType } from './data-type';
 import type { GraphNode } from './graph';
-import { readTensorBytes } from './tensor';
+import { readTensorBytes } from './tensor-bytes';
 import type { Topology } from './topology';
 
 /** A table of what belongs to each position, and how many positions it has. */

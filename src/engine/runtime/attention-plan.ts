@@ -5,7 +5,7 @@ import { rawByteLength } from '../onnx/data-type';
 import { type InstrumentedModel, instrument } from '../onnx/instrument';
 import { exportedSources, isExported, type PartsModel } from '../onnx/parts-model';
 import { buildReplayGraph } from '../onnx/replay-graph';
-import { readTensorBytes } from '../onnx/tensor';
+import { readTensorBytes } from '../onnx/tensor-bytes';
 import type { Topology } from '../onnx/topology';
 import { type LayerPlan, LayerReplay } from './attention-replay';
 import type { Feeds } from './feeds';

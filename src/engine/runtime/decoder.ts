@@ -12,7 +12,7 @@ import { readModel } from '../onnx/graph';
 import { type InstrumentedModel, instrument } from '../onnx/instrument';
 import { type LayerFindings, reportLayers } from '../onnx/layer-report';
 import { ModelFile } from '../onnx/model-file';
-import type { Parameters } from '../onnx/parameters';
+import { countParameters, type Parameters, weightsOf } from '../onnx/parameters';
 import type { ResidualStream } from '../onnx/residual-stream';
 import type { Signature } from '../onnx/signature';
 import { Anatomy, planAnatomy } from './anatomy';
@@ -143,7 +143,7 @@ export class Decoder {
         graphFile,
         config,
         signature,
-        parameters: model.parameters,
+        parameters: countParameters(weightsOf(model.graph)),
         producer: model.producer,
         opsets: model.opsets,
         notes: branch === null ? [] : [branch],

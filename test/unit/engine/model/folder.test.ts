@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { readModelFolder } from '../../../../src/engine/model/folder';
-import { loadTokenizer, tokenizerOf } from '../../../../src/engine/model/tokenizer';
+import { loadTokenizer, tokenizerOf } from '../../../../src/engine/model/load-tokenizer';
 
 const config = { model_type: 'gpt2', n_layer: 2, n_head: 2, n_embd: 8, n_positions: 16, vocab_size: 50257 };
 
