@@ -86,7 +86,7 @@ export class EngineClient {
    *
    * @param why what requests that are under way fail with
    */
-  stop(why = new HeadlightError('engine-stopped', STOPPED)): void {
+  stop(why: HeadlightError = new HeadlightError('engine-stopped', STOPPED)): void {
     const running = this.running;
     if (running !== null) {
       this.running = null;

@@ -3,6 +3,7 @@ import { BranchRequest, ContinuationRequest } from '../protocol/continuation';
 import {
   CandidatesRequest,
   DescribeModelRequest,
+  DeviceRunNotification,
   HeadMatrixRequest,
   HeadOverviewRequest,
   LoadModelRequest,
@@ -103,6 +104,7 @@ export function serve(connection: MessageConnection): void {
         deviceReason: device.reason,
         cancellation,
         onProgress: (progress) => void connection.sendNotification(LoadProgressNotification, progress),
+        onRun: (tokens) => void connection.sendNotification(DeviceRunNotification, { tokens }),
       });
       if (cancellation.isCancellationRequested) {
         await next.dispose();

@@ -90,6 +90,11 @@ export const LoadModelRequest = new RequestType<LoadModelParams, LoadedModel, un
 export const ProbeDeviceRequest = new RequestType<{ readonly device: Device }, null, unknown>('device/probe');
 /** Runs a model's golden prompt on a device and on the processor. */
 export const ProveDeviceRequest = new RequestType<ProveDeviceParams, DeviceProof, unknown>('device/prove');
+/**
+ * Engine → editor: a run on a device begins, which reads so many tokens and may never end; or, with null, it has ended. Not
+ * told of the processor.
+ */
+export const DeviceRunNotification = new NotificationType<{ readonly tokens: number | null }>('device/run');
 /** Reads what a folder holds; nothing is loaded. */
 export const DescribeModelRequest = new RequestType<{ readonly directory: string }, ModelDescription, unknown>(
   'engine/describeModel',

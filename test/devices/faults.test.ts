@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { CancellationTokenSource } from 'vscode-jsonrpc';
 import { projectCache, root } from '../../scripts/project.mjs';
 import { DeviceChooser, type DeviceChooserOptions } from '../../src/engine/devices/device-chooser';
 import { ModelHost } from '../../src/engine/devices/model-host';
@@ -110,8 +111,8 @@ describe('a device that does not work', () => {
 
   it('that is only software: auto passes it over before the proof, and who asks for it gets it', async () => {
     const auto = hostOf(ENGINE, { limits: { proof: 1 } });
-    await endsOnCpu(auto, /^WebGPU has only a software adapter here \(SwiftShader .*\)$/, 'auto');
-    await endsOnCpu(auto, /^WebGPU has only a software adapter here/, 'auto');
+    await endsOnCpu(auto, /^only a software WebGPU adapter \(SwiftShader .*\)$/, 'auto');
+    await endsOnCpu(auto, /^only a software WebGPU adapter/, 'auto');
     assert.deepEqual(notices, []);
     assert.equal(lines.filter((line) => line === 'trying WebGPU').length, 1);
     assert.deepEqual((await auto.host.load(MODEL, 'webgpu')).device, { device: 'webgpu', reason: null });
@@ -229,6 +230,74 @@ describe('a device that does not work', () => {
       });
     }
 
+    for (const [name, hang] of [
+      ['that holds its process up', 'for (;;) {}'],
+      ['that never comes back to it', 'await new Promise(() => {});'],
+    ] as const) {
+      it(`(by a hang ${name}): the request is answered after a while, on the processor`, async () => {
+        const engine = faultyEngine(`hang-${hang.length}`, { run: `if (struck()) { ${hang} } return run();` });
+        const { host, moved } = hostOf(engine.entryPoint, { limits: { run: 1500 } });
+        assert.deepEqual((await host.load(MODEL, 'webgpu')).device, { device: 'webgpu', reason: null });
+        engine.strike();
+        const hanging = host.pid;
+        const [one, two] = await Promise.all([
+          host.request(TraceRequest, { text: TEXT }),
+          host.request(TraceRequest, { text: TEXT }),
+        ]);
+        for (const { device, tokens } of [one, two]) {
+          assert.equal(device.device, 'cpu');
+          assert.match(device.reason ?? '', /^WebGPU does not answer any more: a run took longer than \d s$/);
+          assert.ok(tokens.length > 0);
+        }
+        assert.throws(() => process.kill(hanging!, 0), 'the process that hangs was ended');
+        assert.equal(moved.length, 1);
+        assert.deepEqual(notices, [`Headlight runs the model on the processor from now on: ${one.device.reason}.`]);
+        assert.equal((await host.request(TraceRequest, { text: TEXT })).device.device, 'cpu');
+      });
+    }
+
+    it('by a hang that nobody waits for any more', async () => {
+      const engine = faultyEngine('hang-unasked', { run: 'if (struck()) { for (;;) {} } return run();' });
+      const { host, moved } = hostOf(engine.entryPoint, { limits: { run: 1000 } });
+      await host.load(MODEL, 'webgpu');
+      engine.strike();
+      const source = new CancellationTokenSource();
+      const asked = host.request(TraceRequest, { text: TEXT }, source.token).catch(() => null);
+      setTimeout(() => source.cancel(), 300);
+      await asked;
+      assert.equal((await host.request(TraceRequest, { text: TEXT })).device.device, 'cpu');
+      assert.equal(moved.length, 1);
+      assert.equal(notices.length, 1);
+    });
+
+    it('but not by a run that is longer than any of the trial: it is waited for by what it reads', async () => {
+      const run = 'await sleep((struck() ? 200 : 20) * (feeds.input_ids?.dims[1] ?? 0)); return run();';
+      const engine = faultyEngine('long-run', { run });
+      const { host } = hostOf(engine.entryPoint, { limits: { run: 500 } });
+      await host.load(MODEL, 'webgpu');
+      engine.strike();
+      assert.equal((await host.request(TraceRequest, { text: TEXT })).device.device, 'webgpu');
+      assert.deepEqual(notices, []);
+    });
+
+    it('by a hang while the model is loaded', async () => {
+      const engine = faultyEngine('hang-loading', {
+        create: 'if (struck()) { for (;;) {} } return open();',
+        cpuRun: 'await sleep(30); return run();',
+      });
+      const { host } = hostOf(engine.entryPoint, { limits: { proof: 15_000 } });
+      assert.equal((await host.load(MODEL, 'auto')).device.device, 'webgpu');
+      host.restart();
+      engine.strike();
+      const { device } = await host.load(MODEL, 'auto');
+      assert.deepEqual(device, {
+        device: 'cpu',
+        reason: 'WebGPU does not answer any more: opening the model took longer than 15 s',
+      });
+      assert.equal(notices.length, 1);
+      assert.equal((await host.request(TraceRequest, { text: TEXT })).device.device, 'cpu');
+    });
+
     it('and is used again after a restart', async () => {
       const engine = faultyEngine('again', {
         run: "if (struck()) throw new Error('WebGPU device lost'); return run();",
@@ -316,7 +385,7 @@ describe('a device that does not work', () => {
 
   it('makes auto choose by what is faster', async () => {
     const slow = faulty('slow', { run: 'await sleep(30); return run();' });
-    await endsOnCpu(slow, /^WebGPU takes [\d.]+ × the processor’s time for this model$/, 'auto');
+    await endsOnCpu(slow, /^WebGPU is slower here: [\d.]+ × the processor’s time for this model$/, 'auto');
     assert.deepEqual(notices, []);
     // Who asks for it gets it.
     assert.deepEqual((await slow.host.load(MODEL, 'webgpu')).device, { device: 'webgpu', reason: null });

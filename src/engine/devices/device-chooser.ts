@@ -13,6 +13,7 @@ import {
 import { cudaEnvironment } from './cuda-libraries';
 import { describeMachine, type Machine } from './machine';
 import { DeviceMemory, type Outcome } from './memory';
+import type { Patience } from './model-process';
 import { stampOfModel } from './model-stamp';
 import { areSoftware, softwareOnly } from './software-adapters';
 import { type TrialLimits, type TrialResult, type Tried, tryDevice } from './trial';
@@ -25,11 +26,18 @@ export interface DeviceChooserOptions {
   readonly log: (line: string) => void;
   /** A folder with CUDA libraries, asked for at each choice; null where none is named. */
   readonly cudaFolder?: () => string | null;
-  readonly limits?: Partial<TrialLimits>;
+  readonly limits?: Partial<Limits>;
+}
+
+interface Limits extends TrialLimits {
+  /** A run of a model that was chosen to run on a device, beside what its tokens take. */
+  readonly run: number;
 }
 
 /** A device that was chosen. */
 export interface Chosen extends DeviceStatus {
+  /** How long it may take; null for the processor. */
+  readonly patience: Patience | null;
   /** What a person should hear of it, as a sentence; null where nothing unexpected happened. */
   readonly notice: string | null;
 }
@@ -47,9 +55,14 @@ export interface DeviceCheck {
 
 /** What `auto` tries, in this order. DirectML and Core ML are for those who choose them. */
 const AUTO: readonly Device[] = ['cuda', 'webgpu'];
-const LIMITS: TrialLimits = { probe: 20_000, proof: 60_000 };
+const LIMITS: Limits = { probe: 20_000, proof: 60_000, run: 30_000 };
 /** Where the device was asked for by name, or a check of it, one waits longer. */
 const PATIENT_PROOF = 300_000;
+/**
+ * A run is waited for so many times as long as the slower of device and processor took for as many tokens of the golden prompt:
+ * a token in a long text looks at many, and the machine may be busy.
+ */
+const TIMES_THE_TRIAL = 20;
 
 /**
  * Chooses where a model runs. A device is used only where it was tried with that very model and gave the processor's
@@ -87,7 +100,7 @@ export class DeviceChooser {
     onTry?: (device: Device) => void,
   ): Promise<Chosen> {
     if (choice === 'cpu') {
-      return { device: 'cpu', reason: null, notice: null };
+      return { device: 'cpu', reason: null, notice: null, patience: null };
     }
     const machine = await this.machine();
     const model = await fingerprint(directory);
@@ -104,7 +117,9 @@ export class DeviceChooser {
       const outcome = known ?? (await this.try(machine, model, tried, limit, cancellation)).outcome;
       const problem = outcome.problem ?? (choice === 'auto' ? slowness(device, outcome) : null);
       if (problem === null) {
-        return { device, reason: problems.join('; ') || null, notice };
+        const { run } = this.limits;
+        const patience = { opening: limit, run, token: TIMES_THE_TRIAL * (outcome.msPerToken ?? 0) };
+        return { device, reason: problems.join('; ') || null, notice, patience };
       }
       this.options.log(`${DEVICE_NAMES[device]} is not used: ${problem}${known === null ? '' : ' (as found before)'}`);
       problems.push(problem);
@@ -112,7 +127,7 @@ export class DeviceChooser {
         notice = `Headlight runs the model on the processor: ${problem}.`;
       }
     }
-    return { device: 'cpu', reason: problems.join('; ') || null, notice };
+    return { device: 'cpu', reason: problems.join('; ') || null, notice, patience: null };
   }
 
   /**
@@ -148,7 +163,7 @@ export class DeviceChooser {
     if (!tried.software && areSoftware(machine.adapters)) {
       const problem = softwareOnly(DEVICE_NAMES[tried.device], machine.adapters);
       return {
-        outcome: { problem, slowdown: null },
+        outcome: { problem, slowdown: null, msPerToken: null },
         result: { problem, scope: 'software', proof: null, adapters: [] },
       };
     }
@@ -167,7 +182,7 @@ export class DeviceChooser {
     return this.foundRuntime;
   }
 
-  private get limits(): TrialLimits {
+  private get limits(): Limits {
     return { ...LIMITS, ...this.options.limits };
   }
 
@@ -199,10 +214,14 @@ async function fingerprint(directory: string): Promise<string> {
 
 function judge(device: Device, { problem, proof }: TrialResult): Outcome {
   if (proof === null) {
-    return { problem, slowdown: null };
+    return { problem, slowdown: null, msPerToken: null };
   }
   const { device: times, cpu } = proof.times;
-  return { problem: wrongness(device, proof), slowdown: (times.prompt + times.step) / (cpu.prompt + cpu.step) };
+  return {
+    problem: wrongness(device, proof),
+    slowdown: (times.prompt + times.step) / (cpu.prompt + cpu.step),
+    msPerToken: Math.max(times.prompt, cpu.prompt) / proof.tokens,
+  };
 }
 
 const WRONG = 'gives wrong numbers';
@@ -229,5 +248,5 @@ function wrongness(device: Device, { differences, tolerance }: DeviceProof): str
 function slowness(device: Device, { slowdown }: Outcome): string | null {
   return slowdown === null || slowdown < 1
     ? null
-    : `${DEVICE_NAMES[device]} takes ${slowdown.toFixed(slowdown < 10 ? 1 : 0)} × the processor’s time for this model`;
+    : `${DEVICE_NAMES[device]} is slower here: ${slowdown.toFixed(slowdown < 10 ? 1 : 0)} × the processor’s time for this model`;
 }

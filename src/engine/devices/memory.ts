@@ -7,6 +7,8 @@ export interface Outcome {
   readonly problem: string | null;
   /** Its time for the golden prompt as a part of the processor's; null where it did not come to that. */
   readonly slowdown: number | null;
+  /** What the slower of the two took for a token of the golden prompt; null where it did not come to that. */
+  readonly msPerToken: number | null;
 }
 
 interface Content {
@@ -88,7 +90,12 @@ function isOutcomes(value: unknown): value is Content['outcomes'] {
         typeof outcome === 'object' &&
         outcome !== null &&
         (outcome.problem === null || typeof outcome.problem === 'string') &&
-        (outcome.slowdown === null || typeof outcome.slowdown === 'number'),
+        isNumberOrNull(outcome.slowdown) &&
+        isNumberOrNull(outcome.msPerToken),
     )
   );
+}
+
+function isNumberOrNull(value: unknown): boolean {
+  return value === null || typeof value === 'number';
 }

@@ -1,11 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { CancellationToken, NotificationType, RequestType } from 'vscode-jsonrpc';
 import { DEVICE_NAMES, type Device, type DeviceChoice } from '../../protocol/device';
-import { LoadModelRequest } from '../../protocol/engine';
 import { HeadlightError } from '../../protocol/errors';
 import type { LoadedModel } from '../../protocol/model';
-import { EngineClient, type EngineClientOptions, STOPPED } from '../client';
+import { type EngineClientOptions, STOPPED } from '../client';
 import type { Chosen, DeviceChooser } from './device-chooser';
+import { ModelProcess } from './model-process';
 
 export interface ModelHostOptions extends Omit<EngineClientOptions, 'env'> {
   readonly chooser: DeviceChooser;
@@ -28,10 +28,10 @@ interface Wanted {
  * does not give all of a model's memory back.
  */
 export class ModelHost {
-  private client: EngineClient;
+  private client: ModelProcess;
   /** In which a model is loaded that will replace the one in use. */
-  private replacement: EngineClient | null = null;
-  private readonly listeners: ((client: EngineClient) => void)[] = [];
+  private replacement: ModelProcess | null = null;
+  private readonly listeners: ((client: ModelProcess) => void)[] = [];
   private loaded: { readonly wanted: Wanted; readonly device: Device } | null = null;
   private loading: { readonly wanted: Wanted; readonly result: Promise<LoadedModel> } | null = null;
   /** Why a device is not used again before the next `restart`. */
@@ -50,7 +50,7 @@ export class ModelHost {
   }
 
   onNotification<P>(type: NotificationType<P>, handler: (params: P) => void): void {
-    const listen = (client: EngineClient) => client.onNotification(type, handler);
+    const listen = (client: ModelProcess) => client.onNotification(type, handler);
     this.listeners.push(listen);
     listen(this.client);
   }
@@ -86,14 +86,12 @@ export class ModelHost {
 
   /** @throws HeadlightError what the engine answered, or `engine-stopped`, or `cancelled` */
   async request<P, R>(type: RequestType<P, R, unknown>, params: P, cancellation?: CancellationToken): Promise<R> {
+    await this.moving;
     const { loaded } = this;
     try {
       return await this.client.request(type, params, cancellation);
     } catch (error) {
-      if (loaded === null || loaded.device === 'cpu') {
-        throw error;
-      }
-      if (failureOf(loaded.device, error) === null && this.moving === null) {
+      if (loaded === null || loaded.device === 'cpu' || failureOf(loaded.device, error) === null) {
         throw error;
       }
       this.lose(error);
@@ -120,9 +118,9 @@ export class ModelHost {
     this.client.stop();
   }
 
-  private createClient(): EngineClient {
+  private createClient(): ModelProcess {
     const { entryPoint, log, chooser, onStopped } = this.options;
-    const client = new EngineClient({
+    const client = new ModelProcess({
       entryPoint,
       log,
       env: () => {
@@ -160,7 +158,7 @@ export class ModelHost {
       }
       this.lost.set(chosen.device, why);
       this.options.onNotice(movedSentence(why));
-      return this.loadOn(wanted, { device: 'cpu', reason: why }, cancellation);
+      return this.loadOn(wanted, { device: 'cpu', reason: why, patience: null }, cancellation);
     }
   }
 
@@ -171,14 +169,14 @@ export class ModelHost {
   ): Promise<Chosen> {
     const lost = [...this.lost.values()];
     if (lost.length > 0 && (choice === 'auto' || this.lost.has(choice))) {
-      return { device: 'cpu', reason: lost.join('; '), notice: null };
+      return { device: 'cpu', reason: lost.join('; '), notice: null, patience: null };
     }
     return this.options.chooser.choose(directory, choice, cancellation, onTry);
   }
 
   private async loadOn(
     wanted: Wanted,
-    { device, reason }: Omit<Chosen, 'notice'>,
+    { device, reason, patience }: Omit<Chosen, 'notice'>,
     cancellation?: CancellationToken,
   ): Promise<LoadedModel> {
     const params = { directory: wanted.directory, device: { device, reason } };
@@ -189,7 +187,7 @@ export class ModelHost {
       this.replacement = client;
     }
     try {
-      const loaded = await client.request(LoadModelRequest, params, cancellation);
+      const loaded = await client.load(params, patience, cancellation);
       if (replaces) {
         const before = this.client;
         this.client = client;
@@ -219,8 +217,8 @@ export class ModelHost {
     this.lost.set(device, why);
     this.loaded = null;
     this.options.onNotice(movedSentence(why));
-    // What is left of a driver in the process is not to be trusted.
-    this.client.stop();
+    // What is left of a driver in the process is not to be trusted; what else was asked of it fails for the same reason.
+    this.client.stop(HeadlightError.from(error));
   }
 
   private move({ directory, choice }: Wanted): Promise<void> {

@@ -8,5 +8,5 @@ export function areSoftware(adapters: readonly string[]): boolean {
 
 /** Why a device with such adapters is passed over, as a phrase. */
 export function softwareOnly(deviceName: string, adapters: readonly string[]): string {
-  return `${deviceName} has only a software adapter here (${adapters.join(', ')})`;
+  return `only a software ${deviceName} adapter (${adapters.join(', ')})`;
 }

@@ -25,6 +25,7 @@ import type {
 import { loadTokenizer } from '../model/load-tokenizer';
 import type { Tokenizer } from '../model/tokenizer';
 import { type AttentionReplay, Decoder } from '../runtime/decoder';
+import type { RunListener } from '../runtime/device-session';
 import { type ConfiguredFolder, openModelFolder } from '../runtime/open-folder';
 import { listCandidates } from '../sampling/candidates';
 import { continueFrom } from '../suggest/continuation';
@@ -54,6 +55,8 @@ export interface InspectorOptions {
   /** Why it runs there and not where it was asked to; null or left out where it does. */
   readonly deviceReason?: string | null;
   readonly onProgress?: (progress: LoadProgress) => void;
+  /** Hears of every run on another device than the processor. */
+  readonly onRun?: RunListener;
   /** Heeded between the stages of loading. */
   readonly cancellation?: Cancellation;
 }
@@ -114,6 +117,7 @@ export class Inspector {
     device,
     deviceReason = null,
     onProgress,
+    onRun,
     cancellation,
   }: InspectorOptions): Promise<Inspector> {
     const started = performance.now();
@@ -126,6 +130,7 @@ export class Inspector {
       config: folder.config,
       device,
       onProgress: (stage) => onProgress?.({ stage }),
+      onRun,
     });
     const loaded = {
       model: summarize(folder, decoder.parameters),

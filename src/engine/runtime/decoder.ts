@@ -20,8 +20,9 @@ import { type AttentionPlan, planAttention, weightsModel } from './attention-pla
 import { type AttentionReplay, createAttentionReplay, Preparations, shareEqual } from './attention-replay';
 import { type ContinuingBranch, chooseBranch } from './branch-choice';
 import { Decoding, rowsFeed } from './decoding';
+import { DeviceSession, type RunListener } from './device-session';
 import { buildFeeds, type Feeds } from './feeds';
-import { loadRuntime, openSession, type Runtime, runFailure } from './providers';
+import { loadRuntime, type Runtime } from './providers';
 import { floatData } from './tensors';
 
 export type { AttentionReplay } from './attention-replay';
@@ -34,6 +35,8 @@ export interface DecoderOptions {
   /** Where the runtime writes what each operator of a run took, see `openSession`. */
   readonly profile?: string | undefined;
   readonly onProgress?: (stage: LoadProgress['stage']) => void;
+  /** Hears of every run on another device than the processor. */
+  readonly onRun?: RunListener | undefined;
 }
 
 export interface ForwardOptions {
@@ -68,8 +71,8 @@ interface Parts {
   readonly opsets: ReadonlyMap<string, number>;
   readonly notes: readonly string[];
   readonly layerReports: readonly LayerFindings[];
-  readonly session: InferenceSession;
-  readonly device: Device;
+  readonly session: DeviceSession;
+  readonly onRun: RunListener | undefined;
   readonly stream: ResidualStream;
   readonly attention: AttentionPlan | { readonly unavailable: string };
   /** Null where the graph takes no past keys and values. */
@@ -92,9 +95,9 @@ const PROBE_LENGTH = 10;
 /** A loaded model. */
 export class Decoder {
   private readonly preparations = new Preparations();
-  private rerunSession: Promise<InferenceSession> | null = null;
+  private rerunSession: Promise<DeviceSession> | null = null;
   private openedDecoding: Promise<Decoding> | null = null;
-  private continuingSession: Promise<InferenceSession | null> | null = null;
+  private continuingSession: Promise<DeviceSession | null> | null = null;
 
   private constructor(private readonly parts: Parts) {}
 
@@ -104,7 +107,7 @@ export class Decoder {
    * @throws HeadlightError `model-missing`, `model-invalid`, `graph-unsupported`, `tokenizer-mismatch` where the logits
    * are of another vocabulary than the configuration's, `device-unavailable`, `runtime-unavailable`
    */
-  static async open({ graphFile, config, device, profile, onProgress }: DecoderOptions): Promise<Decoder> {
+  static async open({ graphFile, config, device, profile, onProgress, onRun }: DecoderOptions): Promise<Decoder> {
     onProgress?.('reading');
     const file = ModelFile.open(graphFile);
     try {
@@ -129,11 +132,13 @@ export class Decoder {
       const fresh = cacheSites?.flatMap((site) => site.fresh ?? []) ?? [];
       const expose = [...(plan?.fetch ?? []), ...(stream.found ? stream.tensors : []), ...fresh];
       const select = findRowSelection(analysis.topology, analysis.parts, stream);
-      const session = await openSession(instrument(model, { expose, select, replace: handingOut(analysis, expose) }), {
+      const instrumented = instrument(model, { expose, select, replace: handingOut(analysis, expose) });
+      const session = await DeviceSession.open(instrumented, {
         device,
         name: graphFile,
         nodes: model.graph.nodes,
         profile,
+        onRun,
       }).catch(async (error) => {
         await releaseAll(plan?.sessions ?? []);
         throw error;
@@ -149,7 +154,7 @@ export class Decoder {
         notes: branch === null ? [] : [branch],
         layerReports: reportLayers(analysis),
         session,
-        device,
+        onRun,
         stream,
         attention,
         cacheSites,
@@ -173,7 +178,7 @@ export class Decoder {
 
   /** Where it runs. */
   get device(): Device {
-    return this.parts.device;
+    return this.parts.session.device;
   }
 
   /** Numbers in the model's weights. */
@@ -241,7 +246,7 @@ export class Decoder {
     const feeds = hasRows ? { ...passage, ...rowsFeed(runtime, 0, length) } : passage;
     const streamTensors = hiddenStates && stream.found ? stream.tensors : [];
     const kept = 'unavailable' in attention ? [] : attention.fetch;
-    const results = await run(session, feeds, [signature.logits, ...kept, ...streamTensors], this.parts);
+    const results = await session.run(feeds, [signature.logits, ...kept, ...streamTensors], length);
     const logits = logitsOf(results[signature.logits], length, this.parts);
     return {
       length,
@@ -264,7 +269,7 @@ export class Decoder {
     checkIds(ids, config);
     const passage = buildFeeds(runtime, signature, config, ids);
     const feeds = hasRows ? { ...passage, ...rowsFeed(runtime, rows.from, rows.to) } : passage;
-    const results = await run(session, feeds, [signature.logits], this.parts);
+    const results = await session.run(feeds, [signature.logits], ids.length);
     const { from, to } = hasRows ? { from: 0, to: rows.to - rows.from } : rows;
     const logits = logitsOf(results[signature.logits], hasRows ? to : ids.length, this.parts);
     return logits.subarray(from * config.vocabSize, to * config.vocabSize);
@@ -277,26 +282,13 @@ export class Decoder {
   }
 
   private async openDecoding(): Promise<Decoding> {
-    const {
-      runtime,
-      session,
-      device,
-      graphFile,
-      signature,
-      config,
-      cacheSites: sites,
-      hasRows,
-      continuing,
-    } = this.parts;
+    const { runtime, session, signature, config, cacheSites: sites, hasRows, continuing } = this.parts;
     const graph = { session, signature, sites, hasRows };
     // A branch that the runtime does not take is one more that cannot go on.
-    this.continuingSession =
-      continuing === null
-        ? null
-        : openSession(continuing.instrumented, { device, name: graphFile, nodes: continuing.nodes }).catch(() => null);
+    this.continuingSession = continuing === null ? null : this.openContinuing(continuing).catch(() => null);
     const other = await this.continuingSession;
     return Decoding.open({
-      ...{ runtime, device, graphFile, config, graph },
+      ...{ runtime, config, graph },
       continuing: other && {
         session: other,
         signature: continuing!.signature,
@@ -304,6 +296,19 @@ export class Decoder {
         hasRows: false,
       },
     });
+  }
+
+  private async openContinuing({ instrumented, nodes }: ContinuingBranch): Promise<DeviceSession> {
+    const { session, graphFile, config, onRun } = this.parts;
+    const { device } = session;
+    // A device may hang in it as in a run; it has the time of the longest one.
+    const listen = device === 'cpu' ? undefined : onRun;
+    listen?.(config.contextLength);
+    try {
+      return await DeviceSession.open(instrumented, { device, name: graphFile, nodes, onRun });
+    } finally {
+      listen?.(null);
+    }
   }
 
   /** Ends what `profile` asked for: the file is written. */
@@ -353,9 +358,9 @@ export class Decoder {
   private async rerun({ weights }: AttentionSite, ids: Uint32Array): Promise<Float32Array> {
     const { runtime, graphFile, signature, config, rerunModel } = this.parts;
     // On the processor, whatever the model runs on: other devices do not compute what operators attend to.
-    this.rerunSession ??= openSession(rerunModel!, { device: 'cpu', name: graphFile, nodes: [] });
+    this.rerunSession ??= DeviceSession.open(rerunModel!, { device: 'cpu', name: graphFile, nodes: [] });
     const feeds = buildFeeds(runtime, signature, config, ids);
-    const results = await run(await this.rerunSession, feeds, [weights], { graphFile, device: 'cpu' });
+    const results = await (await this.rerunSession).run(feeds, [weights], ids.length);
     return floatData(results[weights]);
   }
 }
@@ -393,21 +398,8 @@ function handingOut({ parts: { handedOut } }: GraphAnalysis, tensors: readonly s
   return new Map(written.map(([node, content]) => [node, [content]]));
 }
 
-async function releaseAll(sessions: readonly InferenceSession[]): Promise<void> {
+async function releaseAll(sessions: readonly Pick<InferenceSession, 'release'>[]): Promise<void> {
   await Promise.all(sessions.map((session) => session.release()));
-}
-
-async function run(
-  session: InferenceSession,
-  feeds: Feeds,
-  fetch: readonly string[],
-  { device, graphFile }: Pick<Parts, 'device' | 'graphFile'>,
-): Promise<Readonly<Record<string, Tensor>>> {
-  try {
-    return await session.run(feeds, [...new Set(fetch)]);
-  } catch (cause) {
-    throw runFailure(device, graphFile, cause);
-  }
 }
 
 function checkIds(ids: Uint32Array, { contextLength, vocabSize }: DecoderConfig): void {

@@ -1,20 +1,20 @@
-import type { InferenceSession, Tensor } from 'onnxruntime-node';
-import type { Device } from '../../protocol/device';
+import type { Tensor } from 'onnxruntime-node';
 import type { DecoderConfig } from '../model/config';
 import type { CacheSite } from '../onnx/cache-sites';
 import { DataType } from '../onnx/data-type';
 import { ROWS_INPUT } from '../onnx/instrument';
 import type { Signature } from '../onnx/signature';
+import type { DeviceSession } from './device-session';
 import { buildFeeds, type Feeds } from './feeds';
 import { type CacheShape, KeyValueBuffer, type TokenState } from './key-value-buffer';
-import { type Runtime, runFailure } from './providers';
+import type { Runtime } from './providers';
 import { floatData } from './tensors';
 
 export type { TokenState } from './key-value-buffer';
 
 /** A graph that reads tokens. */
 export interface DecodingGraph {
-  readonly session: InferenceSession;
+  readonly session: DeviceSession;
   readonly signature: Signature;
   /** Null where the graph takes no past. */
   readonly sites: readonly CacheSite[] | null;
@@ -24,9 +24,6 @@ export interface DecodingGraph {
 
 export interface DecodingOptions {
   readonly runtime: Runtime;
-  /** That the sessions run on. */
-  readonly device: Device;
-  readonly graphFile: string;
   readonly config: DecoderConfig;
   /** Reads a text from its start. */
   readonly graph: DecodingGraph;
@@ -217,7 +214,7 @@ export class Decoding {
   }
 
   private async run(ids: Uint32Array, rows: number, fetch: readonly string[]) {
-    const { runtime, device, graphFile, config, graph, continuing } = this.options;
+    const { runtime, config, graph, continuing } = this.options;
     const { session, signature, hasRows } =
       (this.buffer !== null && this.buffer.slots > 0 ? continuing : null) ?? graph;
     const past =
@@ -228,12 +225,7 @@ export class Decoding {
     if (hasRows) {
       Object.assign(feeds, rowsFeed(runtime, this.selectsRows ? ids.length - rows : 0, ids.length));
     }
-    let results: Readonly<Record<string, Tensor>>;
-    try {
-      results = await session.run(feeds, [signature.logits, ...fetch]);
-    } catch (cause) {
-      throw runFailure(device, graphFile, cause);
-    }
+    const results = await session.run(feeds, [signature.logits, ...fetch], ids.length);
     const data = floatData(results[signature.logits]);
     const vocabSize = config.vocabSize;
     const given = data.length / vocabSize;

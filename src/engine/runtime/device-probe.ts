@@ -2,7 +2,8 @@ import { DEVICE_NAMES, type Device } from '../../protocol/device';
 import { HeadlightError } from '../../protocol/errors';
 import { encodeModel } from '../onnx/build';
 import { DataType } from '../onnx/data-type';
-import { loadRuntime, openSession, runFailure } from './providers';
+import { DeviceSession } from './device-session';
+import { loadRuntime } from './providers';
 
 /** [2, 2] */
 const INPUT = [1, 2, 3, 4];
@@ -27,11 +28,9 @@ export async function probeDevice(device: Device): Promise<void> {
     },
   }).finish();
   const name = 'the product of two small matrices';
-  const session = await openSession({ bytes, folder: '' }, { device, name, nodes: [] });
+  const session = await DeviceSession.open({ bytes, folder: '' }, { device, name, nodes: [] });
   try {
-    const { y } = await session.run({ x: new Tensor('float32', Float32Array.from(INPUT), [2, 2]) }).catch((cause) => {
-      throw runFailure(device, name, cause);
-    });
+    const { y } = await session.run({ x: new Tensor('float32', Float32Array.from(INPUT), [2, 2]) }, ['y'], 0);
     const product = y.data as Float32Array;
     if (SQUARED.some((value, index) => product[index] !== value)) {
       const got = [...product].map((value) => value.toPrecision(4)).join(', ');

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { DeviceMemory } from '../../../../src/engine/devices/memory';
 
-const GOOD = { problem: null, slowdown: 0.5 };
-const BAD = { problem: 'no WebGPU adapter', slowdown: null };
+const GOOD = { problem: null, slowdown: 0.5, msPerToken: 2 };
+const BAD = { problem: 'no WebGPU adapter', slowdown: null, msPerToken: null };
 
 describe('what is remembered of devices', () => {
   let folder: string;
@@ -66,6 +66,7 @@ describe('what is remembered of devices', () => {
       '[]',
       '{"machine": "machine"}',
       '{"machine": "machine", "outcomes": {"webgpu": 3}}',
+      '{"machine": "machine", "outcomes": {"webgpu": {"problem": null, "slowdown": 0.5}}}',
     ]) {
       writeFileSync(file, content);
       assert.equal(new DeviceMemory(file).get('machine', 'webgpu'), null);
