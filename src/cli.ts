@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { text as readAll } from 'node:stream/consumers';
@@ -25,6 +26,13 @@ async function main(): Promise<void> {
   const devices = new CommandLineDevices(directory);
   if (commandLine.checksDevice) {
     process.stdout.write(await devices.check(commandLine.device, commandLine.json));
+    return;
+  }
+  const environment = devices.missingEnvironment(commandLine.device);
+  if (environment !== null) {
+    // The loader of libraries reads it when a process starts.
+    const [, ...command] = process.argv;
+    process.exitCode = spawnSync(process.execPath, command, { stdio: 'inherit', env: environment }).status ?? 1;
     return;
   }
   const input = await readInput(commandLine);

@@ -20,17 +20,27 @@ export class CommandLineDevices {
 
   constructor(private readonly directory: string) {}
 
+  /**
+   * What this process would need in its environment, from its start on, to find the libraries of such a device; null where it
+   * has it.
+   */
+  missingEnvironment(choice: DeviceChoice): NodeJS.ProcessEnv | null {
+    const { environment } = this.chooser;
+    const isNeeded = choice === 'auto' || choice === 'cuda';
+    return isNeeded && environment.LD_LIBRARY_PATH !== process.env.LD_LIBRARY_PATH ? environment : null;
+  }
+
   /** Uses the model on the device that is chosen for it. */
   async use<T>(choice: DeviceChoice, work: (inspector: Inspector) => Promise<T>): Promise<T> {
-    const { notice, ...chosen } = await this.chooser.choose(this.directory, choice);
+    const { notice, device, reason } = await this.chooser.choose(this.directory, choice);
     if (notice !== null) {
       tell(notice);
     }
     try {
-      return await this.useOn(chosen, work);
+      return await this.useOn({ device, reason }, work);
     } catch (error) {
       const { code, message } = HeadlightError.from(error);
-      if (chosen.device === 'cpu' || (code !== 'device-lost' && code !== 'device-unavailable')) {
+      if (device === 'cpu' || (code !== 'device-lost' && code !== 'device-unavailable')) {
         throw error;
       }
       tell(`Headlight runs the model on the processor: ${message}.`);

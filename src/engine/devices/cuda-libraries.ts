@@ -27,7 +27,9 @@ export function cudaEnvironment(
   }
   if (given !== null && links !== null && existsSync(path.join(given, PROVIDER))) {
     link(runtimeFolder, given, links);
-    return { LD_LIBRARY_PATH: [links, given, process.env.LD_LIBRARY_PATH].filter(Boolean).join(':') };
+    // An empty part would be the folder that the process runs in.
+    const own = process.env.LD_LIBRARY_PATH?.split(':').filter((part) => part !== '') ?? [];
+    return { LD_LIBRARY_PATH: [...new Set([links, given, ...own])].join(':') };
   }
   return existsSync(path.join(runtimeFolder, PROVIDER)) ? {} : null;
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import type { JsonReport } from '../../../src/cli/report';
@@ -25,6 +25,39 @@ describe('inspect command', () => {
     folder = await mkdtemp(path.join(os.tmpdir(), 'headlight-command-'));
   });
   after(() => rm(folder, { recursive: true }));
+
+  it('looks for CUDA in the folder of the environment, in a process that has it on the path of its loader', async function () {
+    if (process.platform !== 'linux') {
+      console.log('not run: CUDA is for Linux only');
+      this.skip();
+    }
+    const libraries = path.join(folder, 'cuda');
+    await mkdir(libraries);
+    await writeFile(path.join(libraries, 'libonnxruntime_providers_cuda.so'), 'no library');
+    await writeFile(path.join(libraries, 'libonnxruntime_providers_shared.so'), 'no library');
+    const storage = path.join(folder, 'storage');
+    // Each process leaves a line: what it runs, and where its loader looks.
+    const [watch, started] = ['watch.mjs', 'started'].map((name) => path.join(folder, name));
+    const line = "JSON.stringify([process.argv[1], process.env.LD_LIBRARY_PATH ?? '']) + '\\n'";
+    await writeFile(watch, `import fs from 'node:fs'; fs.appendFileSync(${JSON.stringify(started)}, ${line});`);
+    const { code, stdout, stderr } = await runCommand(['--device', 'cuda', '--json'], 'From standard input', {
+      ...{ HEADLIGHT_CUDA_FOLDER: libraries, HEADLIGHT_STORAGE: storage, NODE_OPTIONS: `--import=${watch}` },
+    });
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /^Headlight runs the model on the processor: CUDA cannot be started \([^\n]*\)\.\n$/);
+    assert.equal(JSON.parse(stdout).tokens.length, 3);
+    const processes: [string, string][] = (await readFile(started, 'utf8'))
+      .trim()
+      .split('\n')
+      .map((each) => JSON.parse(each));
+    assert.deepEqual(
+      processes.map(([file]) => path.basename(file)),
+      ['cli.mjs', 'cli.mjs', 'server.mjs'],
+    );
+    for (const [, paths] of processes.slice(1)) {
+      assert.deepEqual(paths.split(':').slice(0, 2), [path.join(storage, 'cuda'), libraries]);
+    }
+  });
 
   it('prints one JSON object with exactly the promised fields', async () => {
     const text = 'const 灯 = "😀";\r\n';

@@ -13,12 +13,16 @@ export interface CommandResult {
 const COMMAND = path.join(root, 'dist', 'engine', 'cli.mjs');
 
 /** Runs the command line in a process of its own, as users do, with `input` on its standard input. */
-export function runCommand(args: readonly string[], input: string | Buffer = ''): Promise<CommandResult> {
+export function runCommand(
+  args: readonly string[],
+  input: string | Buffer = '',
+  env: NodeJS.ProcessEnv = {},
+): Promise<CommandResult> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [COMMAND, ...args], {
       stdio: 'pipe',
       // What is found of the machine's devices once need not be found again by each test.
-      env: { ...process.env, HEADLIGHT_STORAGE: projectCache },
+      env: { ...process.env, HEADLIGHT_STORAGE: projectCache, ...env },
     });
     let stdout = '';
     let stderr = '';

@@ -42,6 +42,24 @@ describe('CUDA libraries', () => {
     }
     const { LD_LIBRARY_PATH } = cudaEnvironment(runtime, given, links)!;
     assert.deepEqual(LD_LIBRARY_PATH?.split(':').slice(0, 2), [links, given]);
+    const own = process.env.LD_LIBRARY_PATH;
+    try {
+      process.env.LD_LIBRARY_PATH = `/own::${LD_LIBRARY_PATH}:`;
+      const again = cudaEnvironment(runtime, given, links)!.LD_LIBRARY_PATH;
+      assert.deepEqual(again?.split(':').slice(0, 3), [links, given, '/own'], 'each once, and no empty part');
+      process.env.LD_LIBRARY_PATH = again;
+      assert.equal(
+        cudaEnvironment(runtime, given, links)!.LD_LIBRARY_PATH,
+        again,
+        'a process that has it needs no other',
+      );
+    } finally {
+      if (own === undefined) {
+        delete process.env.LD_LIBRARY_PATH;
+      } else {
+        process.env.LD_LIBRARY_PATH = own;
+      }
+    }
     assert.deepEqual(readdirSync(links).sort(), [
       'libonnxruntime.so.1',
       'libonnxruntime_providers_cuda.so',
