@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 async function outcome() {
   try {
     const { bench } = await import(pathToFileURL(process.argv[2]).href);
-    return { measurements: await bench(), error: null };
+    return { measurements: await bench(JSON.parse(process.argv[3])), error: null };
   } catch (error) {
     return { measurements: [], error: error?.stack ?? String(error) };
   }

@@ -3,18 +3,27 @@ import { fork } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Failure, runMain } from './failure.mjs';
 import { prepare } from './prepare.mjs';
 import { showing } from './progress.mjs';
 import { root } from './project.mjs';
 
-const HELP = `npm run bench [-- NAME…]
+const HELP = `npm run bench [-- NAME… OPTIONS]
 
 Runs the benches of test/bench, or those named, one after the other and each in a process of its own.
 
+  --device D  a device against the CPU instead: cuda, webgpu, dml or coreml
+  --short     that with small sizes, for a driver that computes on the processor
+  --software  that on the software driver of the tests (webgpu, Linux)
   --json      the measurements as JSON instead of a table
   --help      this page`;
+
+/** Needs `--device`, and is run only with it. */
+const DEVICE_BENCH = 'device';
+/** @type {import('../src/protocol/device.ts').Device[]} */
+const DEVICES = ['cuda', 'webgpu', 'dml', 'coreml'];
 
 const folder = path.join(root, 'dist', 'test', 'bench');
 const ENDING = '.bench.mjs';
@@ -30,8 +39,11 @@ async function main() {
   }
   await prepare({ tests: true });
   const outcomes = [];
-  for (const name of chosenBenches(positionals)) {
-    outcomes.push(await showing(`Bench: ${name}`, () => runBench(name)));
+  const { short = false } = values;
+  const device = DEVICES.find((known) => known === values.device) ?? null;
+  const env = device === null ? process.env : await deviceEnvironment(values);
+  for (const name of device === null ? chosenBenches(positionals) : [DEVICE_BENCH]) {
+    outcomes.push(await showing(`Bench: ${name}`, () => runBench(name, { device, short }, env)));
   }
   console.log(values.json ? JSON.stringify({ machine: machine(), outcomes }, null, 2) : page(outcomes));
   const isGood = outcomes.every(({ error, measurements }) => error === null && measurements.every(isWithin));
@@ -40,10 +52,27 @@ async function main() {
 
 function readArguments() {
   try {
-    return parseArgs({
+    const options = parseArgs({
       allowPositionals: true,
-      options: { json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+      options: {
+        device: { type: 'string' },
+        short: { type: 'boolean' },
+        software: { type: 'boolean' },
+        json: { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+      },
     });
+    const { device, short, software } = options.values;
+    if (device === undefined && (short || software)) {
+      throw new Error('--short and --software go with --device');
+    }
+    if (device !== undefined && !DEVICES.some((known) => known === device)) {
+      throw new Error(`There is no device ${device} to measure, only ${DEVICES.join(', ')}`);
+    }
+    if (device !== undefined && options.positionals.length > 0) {
+      throw new Error(`--device has a bench of its own; leave ${options.positionals.join(' and ')} out`);
+    }
+    return options;
   } catch (error) {
     throw new Failure(`${error.message.split('. ')[0]}. npm run bench -- --help shows what can be said.`);
   }
@@ -54,6 +83,7 @@ function chosenBenches(names) {
   const all = readdirSync(folder)
     .filter((file) => file.endsWith(ENDING))
     .map((file) => file.slice(0, -ENDING.length))
+    .filter((name) => name !== DEVICE_BENCH)
     .sort();
   const unknown = names.find((name) => !all.includes(name));
   if (unknown) {
@@ -63,12 +93,34 @@ function chosenBenches(names) {
 }
 
 /**
+ * A driver and libraries are looked for where the environment says when a process starts.
+ * @param {{ software?: boolean }} options
+ * @returns {Promise<NodeJS.ProcessEnv>}
+ */
+async function deviceEnvironment({ software }) {
+  const { environment } = await import(pathToFileURL(path.join(folder, DEVICE_BENCH + ENDING)).href);
+  if (!software) {
+    return environment();
+  }
+  const { softwareVulkan } = await import('./software-vulkan.mjs');
+  const driver = await softwareVulkan();
+  if ('reason' in driver) {
+    throw new Failure(driver.reason);
+  }
+  return { ...environment(), ...driver.env };
+}
+
+/**
  * A process of its own, so that no bench finds the memory or the caches of another.
  * @param {string} name
+ * @param {import('../test/bench/bench.ts').BenchOptions} options
+ * @param {NodeJS.ProcessEnv} env
  * @returns {Promise<Outcome>}
  */
-function runBench(name) {
-  const child = fork(path.join(root, 'scripts', 'bench-process.mjs'), [path.join(folder, name + ENDING)], {
+function runBench(name, options, env) {
+  const file = path.join(folder, name + ENDING);
+  const child = fork(path.join(root, 'scripts', 'bench-process.mjs'), [file, JSON.stringify(options)], {
+    env,
     // What a bench prints itself is no part of the table.
     stdio: ['ignore', process.stderr, process.stderr, 'ipc'],
     execArgv: ['--expose-gc', '--enable-source-maps'],

@@ -1,3 +1,5 @@
+import type { Device } from '../../src/protocol/device';
+
 /** One line of a bench's table. */
 export interface Measurement {
   /** What was measured, against what. */
@@ -10,8 +12,16 @@ export interface Measurement {
   readonly detail: string;
 }
 
+/** What is asked for on the command line. */
+export interface BenchOptions {
+  /** To be held against the processor; null where none is named. */
+  readonly device: Device | null;
+  /** Small sizes. */
+  readonly short: boolean;
+}
+
 /** What every `*.bench.ts` exports. Ratios compare two things within one run, since machines differ and are shared. */
-export type Bench = () => Promise<readonly Measurement[]>;
+export type Bench = (options: BenchOptions) => Promise<readonly Measurement[]>;
 
 /** Of an even number of values the mean of the two in the middle. */
 export function median(values: readonly number[]): number {

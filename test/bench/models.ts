@@ -30,6 +30,15 @@ export function longText(): string {
   return readFileSync(path.join(root, 'samples', 'long.py'), 'utf8');
 }
 
+/** Of the same with two of its twelve layers, for what computes slowly. Written at the first call. */
+export function gpt2SmallOfTwoLayers(): Promise<string> {
+  return gpt2ShapedModel(
+    path.join(projectCache, 'bench', 'gpt2-small-two-layers'),
+    { ...GPT2_SMALL, layers: 2, mask: 'where-add', past: true, positionIds: true },
+    DEFAULT_MODEL,
+  );
+}
+
 /** Token ids to run a model on; which ones they are does not matter to speed or memory. */
 export function someIds(length: number, vocabSize: number): Uint32Array {
   return Uint32Array.from({ length }, (_, i) => (i * 7919 + 13) % vocabSize);

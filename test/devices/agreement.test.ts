@@ -61,9 +61,10 @@ describe('WebGPU on a software driver gives the processor’s numbers', () => {
     await agrees(await modelIn(path.join(GOLDEN, 'llama-genai-builder-fp32')), 14, 16);
   });
 
-  it('of the default model, over cached steps', async () => {
-    // Half a second to several for each run, by the processor.
-    await agrees(await modelIn(DEFAULT_MODEL), 16, 8);
+  it('of the default model, over 50 cached steps', async function () {
+    // A second to several for each run, by the processor.
+    this.timeout(900_000);
+    await agrees(await modelIn(DEFAULT_MODEL), 16, 50);
   });
 
   for (const name of [
