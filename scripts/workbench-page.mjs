@@ -39,6 +39,8 @@ const CALM_SETTINGS = {
  * @property {(line: string) => void} [log] Hears what the extension host prints while the tests run.
  * @property {boolean} [trusted] Every workspace is trusted; true unless told.
  * @property {Record<string, unknown>} [settings] The user's.
+ * @property {Record<string, unknown>} [machineSettings] Those of the machine that the server runs on, which alone decide where
+ * a setting is of a machine.
  * @property {string | null} [extension] Folder of the extension under test, the project's by default; null loads none.
  * @property {string[]} [beside] Folders of more extensions.
  * @property {Record<string, string>} [env] For the server and the extension host.
@@ -67,6 +69,7 @@ export async function openWorkbench({
   log = () => {},
   trusted = true,
   settings = {},
+  machineSettings = {},
   extension = root,
   beside = [],
   env,
@@ -82,6 +85,9 @@ export async function openWorkbench({
   const user = path.join(data, 'data', 'User');
   mkdirSync(user, { recursive: true });
   writeFileSync(path.join(user, 'settings.json'), JSON.stringify({ ...CALM_SETTINGS, ...settings }, null, 2));
+  const machine = path.join(data, 'data', 'Machine');
+  mkdirSync(machine, { recursive: true });
+  writeFileSync(path.join(machine, 'settings.json'), JSON.stringify(machineSettings, null, 2));
   const [installation, executablePath] = [await installServer(release), await installChromium()];
   const server = await startServer(installation, {
     data,

@@ -39,12 +39,16 @@ export class Engine implements vscode.Disposable {
   private onStage: ((stage: LoadProgress['stage']) => void) | null = null;
   private loading: Promise<LoadedModel> | null = null;
   private loadedModel: LoadedModel | null = null;
+  private triedDevice: Device | null = null;
   private readonly changed = new vscode.EventEmitter<void>();
+  private readonly triedChanged = new vscode.EventEmitter<void>();
   private readonly stopped = new vscode.EventEmitter<void>();
   private readonly noticed = new vscode.EventEmitter<string>();
 
   /** After a model was loaded or given up, or is given other tokens for the same text. */
   readonly onDidChangeModel = this.changed.event;
+  /** After a trial of a device has begun or ended. */
+  readonly onDidChangeTrying = this.triedChanged.event;
   /** After the model's process has ended without being asked to, or the model has moved to another: all traces are gone. */
   readonly onDidStop = this.stopped.event;
   /** Something about the device that a person should hear, as a sentence; each once. */
@@ -82,13 +86,29 @@ export class Engine implements vscode.Disposable {
         this.stopped.fire();
       },
     });
-    this.modelProcess.onNotification(LoadProgressNotification, ({ stage }) => this.onStage?.(stage));
+    this.modelProcess.onNotification(LoadProgressNotification, ({ stage }) => {
+      // Loading comes after the trials.
+      this.trying = null;
+      this.onStage?.(stage);
+    });
     this.tokenizerProcess = new EngineClient({ entryPoint, log: (line) => log.info(`[tokenizer] ${line}`) });
   }
 
   /** The model that is ready for use, or null. */
   get loaded(): LoadedModel | null {
     return this.loadedModel;
+  }
+
+  /** The device that is being tried with the model, or null. */
+  get trying(): Device | null {
+    return this.triedDevice;
+  }
+
+  private set trying(device: Device | null) {
+    if (this.triedDevice !== device) {
+      this.triedDevice = device;
+      this.triedChanged.fire();
+    }
   }
 
   /** Of the process that runs the model, while there is one. */
@@ -101,7 +121,9 @@ export class Engine implements vscode.Disposable {
     if (this.loading === null) {
       const { modelDirectory: directory, device } = this.settings;
       const onTry = (tried: Device) => {
-        void vscode.window.setStatusBarMessage(`$(loading~spin) ${trying(tried)}`, settled(loading));
+        if (this.loading === loading) {
+          this.trying = tried;
+        }
       };
       const loading = this.modelProcess.load(directory, device, undefined, onTry).then(
         (loaded) => {
@@ -138,7 +160,7 @@ export class Engine implements vscode.Disposable {
     this.onStage = (stage) => onStage(STAGES[stage]);
     try {
       const { device } = this.settings;
-      const onTry = (tried: Device) => onStage(trying(tried));
+      const onTry = (tried: Device) => onStage(`trying ${DEVICE_NAMES[tried]} with it`);
       const loaded = await this.modelProcess.load(directory, device, cancellation, onTry);
       this.use(loaded);
       return loaded;
@@ -207,6 +229,7 @@ export class Engine implements vscode.Disposable {
   dispose(): void {
     this.restart();
     this.changed.dispose();
+    this.triedChanged.dispose();
     this.stopped.dispose();
     this.noticed.dispose();
   }
@@ -220,17 +243,7 @@ export class Engine implements vscode.Disposable {
   private forgetModel(): void {
     this.loading = null;
     this.loadedModel = null;
+    this.trying = null;
     this.changed.fire();
   }
-}
-
-function trying(device: Device): string {
-  return `Headlight: trying ${DEVICE_NAMES[device]} with this model`;
-}
-
-function settled(work: Promise<unknown>): Promise<void> {
-  return work.then(
-    () => {},
-    () => {},
-  );
 }

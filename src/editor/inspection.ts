@@ -88,6 +88,7 @@ export class Inspection implements vscode.Disposable {
     this.subscriptions = [
       vscode.workspace.onDidChangeTextDocument((event) => this.documentChanged(event)),
       engine.onDidChangeModel(() => this.changed.fire()),
+      engine.onDidChangeTrying(() => this.changed.fire()),
       engine.onDidStop(() => this.engineStopped()),
     ];
   }
@@ -98,6 +99,7 @@ export class Inspection implements vscode.Disposable {
     return {
       model: loaded?.model ?? null,
       device: loaded?.device ?? null,
+      trying: this.engine.trying,
       following: this.following,
       sampler: this.memory.get<SamplerSettings>(SAMPLER_KEY, DEFAULT_SAMPLER),
       passage: this.passage,

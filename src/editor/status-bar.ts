@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { DEVICE_NAMES, describeDevice } from '../protocol/device';
+import { DEVICE_NAMES, describeDevice, describeDeviceBriefly } from '../protocol/device';
 import { HeadlightError } from '../protocol/errors';
 import { LONGEST_TEXT } from '../protocol/limits';
 import type { Engine } from './engine';
@@ -101,19 +101,23 @@ export class StatusBar implements vscode.Disposable {
   }
 
   private render(): void {
-    const { loaded } = this.engine;
+    const { loaded, trying } = this.engine;
     const facts = [
-      ...(loaded === null ? [] : [loaded.model.name, DEVICE_NAMES[loaded.device.device]]),
+      ...(trying === null ? [] : [`trying ${DEVICE_NAMES[trying]}…`]),
+      ...(loaded === null ? [] : [loaded.model.name, describeDeviceBriefly(loaded.device)]),
       ...(this.selectedTokens === null ? [] : [tokens(this.selectedTokens)]),
     ];
-    const icon = this.busy ? '$(loading~spin)' : '$(eye)';
+    const icon = this.busy || trying !== null ? '$(loading~spin)' : '$(eye)';
     this.item.text = facts.length === 0 ? `${icon} Headlight` : `${icon} Headlight: ${facts.join(' · ')}`;
     this.item.tooltip = this.tooltip();
     this.item.accessibilityInformation = { label: ['Headlight', ...facts].join(', '), role: 'button' };
   }
 
   private tooltip(): string {
-    const { loaded } = this.engine;
+    const { loaded, trying } = this.engine;
+    if (trying !== null) {
+      return `Headlight: the model runs on ${DEVICE_NAMES[trying]} and on the processor, and their numbers are compared`;
+    }
     if (loaded === null) {
       return 'Headlight: no model is loaded yet; it is when you inspect a selection';
     }

@@ -23,6 +23,14 @@ export function describeDevice({ device, reason }: DeviceStatus): string {
   return reason === null ? DEVICE_NAMES[device] : `${DEVICE_NAMES[device]}: ${reason}`;
 }
 
+/**
+ * The same in a few words, for where there is little room: of several reasons the first, which is that of the device that was
+ * wanted most, and without what stands in brackets or behind a colon, such as what a driver has said.
+ */
+export function describeDeviceBriefly({ device, reason }: DeviceStatus): string {
+  return describeDevice({ device, reason: reason?.split(/ \(|: |; /, 1)[0] ?? null });
+}
+
 /** How far a device's numbers are from the processor's, on the golden prompt. */
 export interface DeviceDifferences {
   /** Largest difference of two logits, as a part of the largest logit. */

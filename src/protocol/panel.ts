@@ -1,6 +1,6 @@
 import { NotificationType, RequestType } from 'vscode-jsonrpc';
 import type { BranchPath } from './continuation';
-import type { DeviceStatus } from './device';
+import type { Device, DeviceStatus } from './device';
 import type { OfTrace } from './engine';
 import type { FailureCode } from './errors';
 import type { ModelSummary } from './model';
@@ -14,6 +14,8 @@ import type { SamplerSettings, Trace } from './trace';
 export interface PanelSnapshot {
   readonly model: ModelSummary | null;
   readonly device: DeviceStatus | null;
+  /** The device that is being tried with the model, before it is loaded; null at other times. */
+  readonly trying: Device | null;
   /** Whether the panel follows the editor's selection. */
   readonly following: boolean;
   readonly sampler: SamplerSettings;
@@ -108,4 +110,10 @@ export interface SaveParams {
 /** Panel → editor: ask where to, and write this there. `savedAs` is null where it was not written. */
 export const SaveRequest = new RequestType<SaveParams, { readonly savedAs: string | null }, unknown>('panel/save');
 
-export type PanelCommand = 'inspectSelection' | 'restartEngine' | 'showLog' | 'chooseModel' | 'openSettings';
+export type PanelCommand =
+  | 'inspectSelection'
+  | 'restartEngine'
+  | 'showLog'
+  | 'chooseModel'
+  | 'checkDevice'
+  | 'openSettings';

@@ -10,9 +10,13 @@ export interface WorkbenchSetup {
   readonly name: string;
   /** The user's settings, on top of those that keep the workbench calm. */
   readonly settings?: Record<string, unknown>;
+  /** Those of the machine that the engine runs on: they alone choose a device. */
+  readonly machineSettings?: Record<string, unknown>;
   /** Whether every workspace is trusted without a question; true unless told. */
   readonly trusted?: boolean;
   readonly viewport?: { width: number; height: number };
+  /** For the server and the extension host, and with it the engine. */
+  readonly env?: Record<string, string>;
   /** Puts more into the workspace before it is opened. */
   readonly fill?: (folder: string) => void;
 }
@@ -165,6 +169,26 @@ export class Workbench {
     }
   }
 
+  /** The frame of a rendered page of Markdown with that text on it. */
+  async preview(text: string, withinMs = 30_000): Promise<Frame> {
+    const deadline = Date.now() + withinMs;
+    for (;;) {
+      for (const frame of this.page.frames()) {
+        const shown = await frame
+          .locator('.markdown-body', { hasText: text })
+          .count()
+          .catch(() => 0);
+        if (shown > 0) {
+          return frame;
+        }
+      }
+      if (Date.now() > deadline) {
+        throw new Error(`No page with “${text}” appeared`);
+      }
+      await this.page.waitForTimeout(POLL_MS);
+    }
+  }
+
   async setTheme(theme: Theme): Promise<void> {
     const { label, mark } = THEMES[theme];
     await this.runCommand('Preferences: Color Theme');
@@ -198,7 +222,7 @@ export class Workbench {
   }
 
   /** Types into the quick pick on the screen and takes the entry of that name once it is offered. */
-  private async choose(typed: string, entry: string): Promise<void> {
+  async choose(typed: string, entry: string): Promise<void> {
     const widget = this.page.locator('.quick-input-widget');
     const input = widget.locator('input[type=text]');
     await input.waitFor();

@@ -1,4 +1,10 @@
-import { DEVICE_NAMES } from '../../src/protocol/device';
+import {
+  DEVICE_NAMES,
+  type Device,
+  type DeviceStatus,
+  describeDevice,
+  describeDeviceBriefly,
+} from '../../src/protocol/device';
 import type { ModelSummary } from '../../src/protocol/model';
 import type { PanelSnapshot, Passage } from '../../src/protocol/panel';
 import type { Trace } from '../../src/protocol/trace';
@@ -14,16 +20,16 @@ import { MenuButton } from '../ui/menu';
 export function Header({ snapshot }: { snapshot: PanelSnapshot }) {
   const { store, link } = usePanel();
   const trace = useSelected(traceOf);
-  const { model, device, passage, following } = snapshot;
+  const { model, device, trying, passage, following } = snapshot;
   return (
-    <header class="header">
+    <header class={`header${trying === null && device !== null && device.reason !== null ? ' has-reason' : ''}`}>
       {model !== null && <ModelChip model={model} />}
-      {device !== null && (
-        <span class="chip" data-chip="device" title={deviceTitle(DEVICE_NAMES[device.device], device.reason)}>
-          {device.device !== 'cpu' && <Icon name="bolt" />}
-          {DEVICE_NAMES[device.device]}
+      {trying !== null && (
+        <span class="chip" data-chip="device">
+          <span class="chip-name">{tryingDevice(trying)}</span>
         </span>
       )}
+      {trying === null && device !== null && <DeviceChip device={device} />}
       {passage !== null && (
         <span
           class="source"
@@ -61,6 +67,7 @@ export function Header({ snapshot }: { snapshot: PanelSnapshot }) {
             },
           },
           { label: 'Change model…', separated: true, onChoose: () => link.run('chooseModel') },
+          { label: 'Check device…', onChoose: () => link.run('checkDevice') },
           { label: 'Settings', onChoose: () => link.run('openSettings') },
           { label: 'Restart engine', separated: true, onChoose: () => link.run('restartEngine') },
           { label: 'Show log', onChoose: () => link.run('showLog') },
@@ -86,8 +93,23 @@ function ModelChip({ model }: { model: ModelSummary }) {
   );
 }
 
-function deviceTitle(name: string, reason: string | null): string {
-  return reason === null ? `Runs on ${name}` : `Runs on ${name}: ${reason}`;
+/** While a device is tried with the model. */
+export function tryingDevice(device: Device): string {
+  return `Trying ${DEVICE_NAMES[device]}…`;
+}
+
+/** Where the model runs, and why not elsewhere. */
+function DeviceChip({ device }: { device: DeviceStatus }) {
+  const name = DEVICE_NAMES[device.device];
+  return (
+    <span class="chip" data-chip="device" title={`Runs on ${describeDevice(device)}`}>
+      {device.device !== 'cpu' && <Icon name="bolt" />}
+      <span class="chip-name">
+        {name}
+        <span class="chip-why">{describeDeviceBriefly(device).slice(name.length)}</span>
+      </span>
+    </span>
+  );
 }
 
 function sourceOf({ fileName, firstLine, lastLine, generatedFrom, root }: Passage): string {

@@ -10,7 +10,7 @@ import { useWidth } from './canvas';
 import { Choosing } from './choosing';
 import { EmbeddingSection } from './embedding';
 import { FeedForward } from './feed-forward';
-import { Header } from './header';
+import { Header, tryingDevice } from './header';
 import { Heads } from './heads';
 import { Layers } from './layers';
 import { Merges } from './merges';
@@ -41,7 +41,7 @@ function Content({ snapshot, width }: { snapshot: PanelSnapshot; width: number }
   const trace = useSelected(traceOf);
   const passage = useSelected((state) => state.passage);
   const { status } = snapshot;
-  const working = status.kind === 'working' ? ACTIVITIES[status.activity] : null;
+  const working = activityOf(snapshot);
   return (
     <>
       <Header snapshot={snapshot} />
@@ -73,13 +73,31 @@ function Content({ snapshot, width }: { snapshot: PanelSnapshot; width: number }
   );
 }
 
-const ACTIVITIES = {
+/** What is waited for; null where nothing is. */
+function activityOf({ status, trying }: PanelSnapshot): Activity | null {
+  if (status.kind !== 'working') {
+    return null;
+  }
+  return trying === null
+    ? ACTIVITIES[status.activity]
+    : {
+        title: tryingDevice(trying),
+        detail: 'The model runs there and on the processor, and their numbers are compared. This is done once.',
+      };
+}
+
+interface Activity {
+  readonly title: string;
+  readonly detail: string;
+}
+
+const ACTIVITIES: Readonly<Record<'loading-model' | 'running', Activity>> = {
   'loading-model': {
     title: 'Loading the model',
     detail: 'Reading its weights and finding its attention. Later passages find it loaded.',
   },
   running: { title: 'Reading the passage', detail: 'The model runs over the selected text.' },
-} as const;
+};
 
 /** Says to a screen reader what the keyboard did. */
 function Announcements() {

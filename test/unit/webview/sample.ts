@@ -45,6 +45,7 @@ export function sampleSnapshot(status: PanelSnapshot['status']): PanelSnapshot {
   return {
     model,
     device: { device: 'cpu', reason: null },
+    trying: null,
     following: true,
     sampler: { temperature: 0.8, topK: 40, topP: 0.9, minP: 0 },
     passage: {
