@@ -10,6 +10,7 @@ import { jsonReport } from './cli/report';
 import { showStage } from './cli/stage';
 import { writeTensors } from './cli/tensor-files';
 import type { Inspector } from './engine/inspect/inspector';
+import { takeDenormalsForZero } from './engine/runtime/providers';
 import { HeadlightError } from './protocol/errors';
 
 /** How many candidates are given at least. */
@@ -17,6 +18,7 @@ const CANDIDATES = 10;
 
 /** The engine from a terminal: what it prints is on standard output, why it failed in one sentence on standard error. */
 async function main(): Promise<void> {
+  takeDenormalsForZero();
   const commandLine = parseCommandLine(process.argv.slice(2));
   if (commandLine === 'help') {
     process.stdout.write(USAGE);

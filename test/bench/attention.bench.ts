@@ -1,5 +1,6 @@
 import { Decoder } from '../../src/engine/runtime/decoder';
 import { openModelFolder } from '../../src/engine/runtime/open-folder';
+import { takeDenormalsForZero } from '../../src/engine/runtime/providers';
 import { type Bench, compare, type Measurement } from './bench';
 import { DEFAULT_MODEL, gpt2SmallShaped, someIds } from './models';
 import { PlainSession } from './plain-session';
@@ -21,6 +22,7 @@ export const bench: Bench = async () => [
 ];
 
 async function measure(name: string, directory: string): Promise<Measurement[]> {
+  takeDenormalsForZero();
   const { graphFile, config } = await openModelFolder(directory);
   const decoder = await Decoder.open({ graphFile, config, device: 'cpu' });
   const plain = await PlainSession.open(graphFile, config);

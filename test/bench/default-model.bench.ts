@@ -1,6 +1,7 @@
 import { Inspector } from '../../src/engine/inspect/inspector';
 import { Decoder } from '../../src/engine/runtime/decoder';
 import { openModelFolder } from '../../src/engine/runtime/open-folder';
+import { takeDenormalsForZero } from '../../src/engine/runtime/providers';
 import { type Bench, median, timed } from './bench';
 import { DEFAULT_MODEL, someIds } from './models';
 import { PlainSession } from './plain-session';
@@ -11,6 +12,7 @@ const CONTEXT = 448;
 
 /** What the model that comes with the extension costs: to load, and a token more. */
 export const bench: Bench = async () => {
+  takeDenormalsForZero();
   const { graphFile, config } = await openModelFolder(DEFAULT_MODEL);
   const sessions: number[] = [];
   const inspectors: number[] = [];

@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { Decoder } from '../../src/engine/runtime/decoder';
 import { openModelFolder } from '../../src/engine/runtime/open-folder';
+import { takeDenormalsForZero } from '../../src/engine/runtime/providers';
 import { type Bench, compare, type Measurement } from './bench';
 import { DEFAULT_MODEL, gpt2SmallDecoding, someIds } from './models';
 import { loadTransformers } from './transformers';
@@ -16,6 +17,7 @@ export const bench: Bench = async () => [
 
 /** @param subfolder of the model folder in which the graph lies */
 async function measure(name: string, directory: string, subfolder: string): Promise<Measurement> {
+  takeDenormalsForZero();
   const { graphFile, config } = await openModelFolder(directory);
   const decoder = await Decoder.open({ graphFile, config, device: 'cpu' });
   const decoding = await decoder.decoding();
