@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { root } from '../../scripts/project.mjs';
+import type { Locator } from 'playwright-core';
+import { projectCache, root } from '../../scripts/project.mjs';
 import { Inspector } from '../../src/engine/inspect/inspector';
 import type { Trace } from '../../src/protocol/trace';
+import { cssColour, SURPRISAL_TOP } from '../../webview/render/colour-map';
 import { PanelPage } from './panel-page';
 import { Workbench } from './workbench';
 
@@ -122,6 +124,127 @@ describe('the panel', () => {
       }
     });
 
+    it('walks the tokens by keyboard, and outlines in the editor the one that is pointed at', async () => {
+      const page = await panel();
+      const passage = page.frame.getByRole('listbox', { name: 'Tokens of the passage' });
+      await passage.focus();
+      await passage.press('Home');
+      await page.frame.locator('[data-readout="0"]').waitFor();
+      await passage.press('ArrowRight');
+      await page.frame.locator('[data-readout="1"]').waitFor();
+      await passage.press('End');
+      await page.frame.locator(`[data-readout="${trace.tokens.length - 1}"]`).waitFor();
+      const outlines = () =>
+        workbench.page
+          .locator('.monaco-editor .cdr')
+          .evaluateAll((marks) => marks.filter((mark) => getComputedStyle(mark).borderTopStyle === 'solid').length);
+      const pointed = trace.tokens.findIndex(({ text }) => /^\w+$/.test(text));
+      await page.frame.locator(`[data-token-index="${pointed}"]`).first().hover();
+      await until(async () => (await outlines()) === 1);
+      await page.chip('model').hover();
+      await until(async () => (await outlines()) === 0);
+    });
+
+    it('colours each token by its own surprisal', async () => {
+      const page = await panel();
+      await page.segment('Surprisal').click();
+      for (const { index, surprisal } of trace.tokens) {
+        const token = page.frame.locator(`[data-token-index="${index}"]`).first();
+        const { colour, none } = await token.evaluate((element) => ({
+          colour: (element as HTMLElement).style.backgroundColor,
+          none: element.classList.contains('without-value'),
+        }));
+        assert.equal(none, surprisal === null);
+        if (surprisal !== null) {
+          assert.equal(colour, cssColour('surprisal', 'dark', surprisal / SURPRISAL_TOP));
+        }
+      }
+    });
+
+    it('samples over the whole vocabulary as it is told, by slider, field and seed', async () => {
+      const page = await panel();
+      const checks = async (sampler: typeof SAMPLER, seed: number | null) => {
+        const expected = inspector.candidates({ traceId: trace.id, sampler, limit: 5, seed });
+        const cut = page.frame.locator('[data-cut]');
+        await page.frame.locator(`[data-cut="${expected.cut}"][data-kept="${expected.kept}"]`).waitFor();
+        assert.match(await page.text(cut), new RegExp(`of ${expected.vocabSize.toLocaleString('en-US')} tokens`));
+        for (const [at, { id, samplerProbability }] of expected.candidates.slice(0, 3).entries()) {
+          const row = page.candidates.nth(at);
+          assert.equal(Number(await row.getAttribute('data-token-id')), id);
+          const after = Number(await row.locator('.candidate-after').getAttribute('data-value'));
+          assert.ok(Math.abs(after - samplerProbability) < TOLERANCE, `${after} is not ${samplerProbability}`);
+        }
+        return expected;
+      };
+      const setting = (name: keyof typeof SAMPLER) => page.frame.locator(`[data-setting=${name}]`);
+      const type = async (field: Locator, value: string) => {
+        await field.click();
+        await field.press('Control+a');
+        await field.pressSequentially(value);
+      };
+      await setting('topP').getByRole('slider').fill('0.35');
+      await checks({ ...SAMPLER, topP: 0.35 }, null);
+      await type(setting('temperature').getByRole('textbox'), '1.7');
+      await checks({ ...SAMPLER, topP: 0.35, temperature: 1.7 }, null);
+      await type(setting('topP').getByRole('textbox'), '1');
+      await type(setting('topK').getByRole('textbox'), '3');
+      await checks({ ...SAMPLER, topP: 1, topK: 3, temperature: 1.7 }, null);
+      await type(page.frame.getByRole('textbox', { name: 'seed' }), '11');
+      const { draw } = await checks({ ...SAMPLER, topP: 1, topK: 3, temperature: 1.7 }, 11);
+      await page.frame.locator(`[data-draw-rank="${draw!.candidate.rank}"][data-u="${draw!.u}"]`).waitFor();
+      await page.frame.getByRole('button', { name: 'Sample' }).click();
+      await page.frame.locator(`[data-draw-rank]:not([data-u="${draw!.u}"])`).waitFor();
+      await type(page.frame.getByRole('textbox', { name: 'seed' }), '11');
+      await page.frame.locator(`[data-u="${draw!.u}"]`).waitFor();
+      for (const [name, value] of Object.entries(SAMPLER)) {
+        await type(setting(name as keyof typeof SAMPLER).getByRole('textbox'), String(value));
+      }
+      await checks(SAMPLER, 11);
+    });
+
+    it('draws a head as lines, with the same numbers', async () => {
+      const page = await panel();
+      await page.segment('Lines').click();
+      const diagram = page.frame.locator('[aria-roledescription="line diagram"]');
+      await diagram.focus();
+      await diagram.press('Home');
+      await diagram.press('ArrowUp');
+      const value = page.frame.locator('.line-value');
+      await value.waitFor();
+      const { query, key, weight } = await value.evaluate((element) => ({ ...(element as HTMLElement).dataset }));
+      const expected = await weightOf(await shownHead(), Number(query), Number(key));
+      assert.ok(Math.abs(Number(weight) - expected) < TOLERANCE, `${weight} is not ${expected}`);
+      await workbench.screenshot('lines');
+      await page.segment('Matrix').click();
+      await page.matrix.waitFor();
+    });
+
+    it('hides the first token as a key, and nothing else', async () => {
+      const page = await panel();
+      const box = page.frame.getByRole('checkbox', { name: 'hide first-token sink' });
+      const pixels = () =>
+        page.matrix
+          .locator('canvas')
+          .first()
+          .evaluate((element) => {
+            const canvas = element as HTMLCanvasElement;
+            const { data } = canvas.getContext('2d')!.getImageData(0, canvas.height - 4, canvas.width, 1);
+            return Array.from({ length: data.length / 4 }, (_, x) => data.slice(4 * x, 4 * x + 3).join());
+          });
+      await page.matrix.focus();
+      await page.matrix.press('Escape');
+      const before = await pixels();
+      await box.click();
+      await until(async () => (await pixels()).join() !== before.join());
+      const after = await pixels();
+      const changed = before.flatMap((pixel, x) => (pixel === after[x] ? [] : [x]));
+      // The canvas has the labels too, so that a cell is narrower than this.
+      const cell = before.length / trace.tokens.length;
+      assert.ok(Math.max(...changed) - Math.min(...changed) < cell, `the columns of pixels ${changed} changed`);
+      await box.click();
+      await until(async () => (await pixels()).join() === before.join());
+    });
+
     it('follows a change of theme, live', async () => {
       const page = await panel();
       await page.segment('Rank').click();
@@ -152,15 +275,20 @@ describe('the panel', () => {
 
     it('puts a candidate at the end of the passage', async () => {
       const { candidates, frame } = await panel();
-      const { text } = inspector.candidates({ traceId: trace.id, sampler: SAMPLER, limit: 1, seed: null })
-        .candidates[0];
+      const [{ text }] = inspector.candidates({ traceId: trace.id, sampler: SAMPLER, limit: 1, seed: null }).candidates;
       await candidates.first().hover();
       await candidates.first().getByRole('button', { name: 'Insert' }).click();
       await frame.locator('[data-chip=counts]', { hasText: `${trace.tokens.length + 1} tokens` }).waitFor();
       await (await panel()).shows('greet.ts:10–');
+      const file = path.join(workbench.folder, 'greet.ts');
+      const before = readFileSync(file, 'utf8');
+      const end = before.split('\n').slice(0, 16).join('\n').length;
       await workbench.focusEditor();
+      await workbench.runCommand('File: Save');
+      await until(async () => readFileSync(file, 'utf8') === before.slice(0, end) + text + before.slice(end));
       await workbench.runCommand('Undo');
-      assert.ok(text.length > 0);
+      await workbench.runCommand('File: Save');
+      await until(async () => readFileSync(file, 'utf8') === before);
     });
 
     const shownHead = async () => {
@@ -257,6 +385,37 @@ describe('the panel', () => {
   });
 });
 
+describe('with a model whose attention is not found', () => {
+  let workbench: Workbench;
+
+  before(async () => {
+    const folder = path.join(projectCache, 'panel-models', 'other-heads');
+    cpSync(path.join(root, 'models', 'headlight-small'), folder, { recursive: true });
+    const config = JSON.parse(readFileSync(path.join(folder, 'config.json'), 'utf8'));
+    // 4 heads divide the width as well as the 8 of the graph do.
+    writeFileSync(path.join(folder, 'config.json'), JSON.stringify({ ...config, n_head: 4 }));
+    workbench = await Workbench.open({ name: 'no-attention', settings: { 'headlight.model': folder } });
+  });
+
+  after(() => workbench?.close());
+
+  it('says why in that section, and shows tokens and candidates', async () => {
+    await workbench.openFile('greet.ts');
+    await workbench.selectLines(10, 16);
+    await workbench.runCommand(INSPECT);
+    const panel = new PanelPage(await workbench.panel());
+    await panel.shows('greet.ts:10–16');
+    const section = panel.frame.locator('[data-section=attention]');
+    assert.match(
+      await panel.text(section.locator('.explanation')),
+      /4 heads.* Tokens and candidates do not depend on it\.$/,
+    );
+    assert.equal(await panel.headGrid.count(), 0);
+    assert.ok((await panel.tokens.count()) > 0);
+    await workbench.screenshot('panel');
+  });
+});
+
 describe('in a workspace that is not trusted', () => {
   let workbench: Workbench;
 
@@ -287,3 +446,11 @@ describe('in a workspace that is not trusted', () => {
     await workbench.screenshot('panel');
   });
 });
+
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 20_000;
+  while (!(await holds())) {
+    assert.ok(Date.now() < deadline, 'It did not come to that');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
