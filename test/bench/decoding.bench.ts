@@ -3,6 +3,7 @@ import path from 'node:path';
 import { loadTokenizer } from '../../src/engine/model/load-tokenizer';
 import { Decoder } from '../../src/engine/runtime/decoder';
 import { openModelFolder } from '../../src/engine/runtime/open-folder';
+import { takeDenormalsForZero } from '../../src/engine/runtime/providers';
 import { Lookahead } from '../../src/engine/suggest/lookahead';
 import { PrefixTree } from '../../src/engine/suggest/prefix-tree';
 import { RememberingModel } from '../../src/engine/suggest/remembering-model';
@@ -10,6 +11,9 @@ import { type Bench, compare, type Measurement, median, timed } from './bench';
 import { DEFAULT_MODEL, gpt2SmallDecoding, longText, someIds } from './models';
 import { PlainLoop } from './plain-loop';
 import { loadTransformers } from './transformers';
+
+// As the engine's process does.
+takeDenormalsForZero();
 
 const CONTEXT = 512;
 /** Behind each other, as a text is written: the first step after another model's pays for memory that the other has used. */

@@ -2,9 +2,13 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { Inspector } from '../../src/engine/inspect/inspector';
 import { openModelFolder } from '../../src/engine/runtime/open-folder';
+import { takeDenormalsForZero } from '../../src/engine/runtime/providers';
 import type { Bench } from './bench';
 import { gpt2SmallShaped, someIds } from './models';
 import { PlainSession } from './plain-session';
+
+// As the engine's process does.
+takeDenormalsForZero();
 
 const LENGTH = 1024;
 

@@ -2,6 +2,7 @@ import { SuggestionMemory } from '../../src/editor/suggestion-memory';
 import { loadTokenizer } from '../../src/engine/model/load-tokenizer';
 import { Decoder } from '../../src/engine/runtime/decoder';
 import { openModelFolder } from '../../src/engine/runtime/open-folder';
+import { takeDenormalsForZero } from '../../src/engine/runtime/providers';
 import { PrefixTree } from '../../src/engine/suggest/prefix-tree';
 import { RememberingModel } from '../../src/engine/suggest/remembering-model';
 import { Suggester } from '../../src/engine/suggest/suggester';
@@ -11,6 +12,9 @@ import { type Bench, compare, type Measurement, median, timed } from './bench';
 import { startEngine } from './engine-process';
 import { DEFAULT_MODEL, gpt2SmallDecoding, longText } from './models';
 import { typed, typingSession } from './typing-session';
+
+// As the engine's process does.
+takeDenormalsForZero();
 
 const PARAMS: Omit<SuggestParams, 'text' | 'cacheBytes'> = {
   ...{ extent: 'line', sampler: { temperature: 0, topK: 0, topP: 1, minP: 0 }, seed: 1, count: 1 },
