@@ -110,6 +110,8 @@ describe('branches in the workbench', () => {
   });
 
   it('are there again after the panel was hidden, and after the window was loaded anew', async () => {
+    // The panel of an attempt before is gone.
+    panel = new PanelPage(await workbench.panel());
     const tree = await tokensOf(ways('branch'));
     const shown = await shownWay().getAttribute('data-way-token');
     const text = await passageText();
@@ -123,10 +125,14 @@ describe('branches in the workbench', () => {
     };
     await workbench.page.keyboard.press('Control+2');
     await workbench.quickOpen('README.md');
+    await workbench.page.locator('.tab.active', { hasText: 'README.md' }).waitFor();
+    await panelIsGone();
     await workbench.page.locator('.tab', { hasText: 'Headlight' }).first().click();
     await same();
     await workbench.page.reload();
     await workbench.statusBar.waitFor({ timeout: 60_000 });
+    // The workbench keeps only now and then which tab was in front.
+    await workbench.page.locator('.tab', { hasText: 'Headlight' }).first().click();
     await same();
   });
 
@@ -156,6 +162,8 @@ describe('branches in the workbench', () => {
   it('go with another passage', async () => {
     await workbench.selectLines(1, 1);
     await workbench.runCommand('Headlight: Inspect Selection');
+    await panel.shows('lamp.txt:1');
+    await ways('branch').first().waitFor({ state: 'detached' });
     await panel.candidates.nth(2).locator('.icon-button').last().click({ force: true });
     await shownWay().waitFor();
     await workbench.select({ line: 1, column: 1 }, { line: 1, column: 9 });
@@ -163,6 +171,12 @@ describe('branches in the workbench', () => {
     await ways('branch').first().waitFor({ state: 'detached' });
     assert.equal(await panel.tokens.count(), 2);
   });
+
+  async function panelIsGone(): Promise<void> {
+    while (!panel.frame.isDetached()) {
+      await workbench.page.waitForTimeout(50);
+    }
+  }
 
   async function tokensOf(rows: Locator): Promise<(string | null)[]> {
     return rows.evaluateAll((elements) => elements.map((element) => element.getAttribute('data-way-token')));
