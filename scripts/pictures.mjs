@@ -19,13 +19,18 @@ await runMain(async () => {
 async function takePictures() {
   const { openWorkbench } = await import('./workbench-page.mjs');
   const { NEWEST } = await import('./vscode-server.mjs');
-  const { page, close } = await openWorkbench({ name: 'pictures', release: NEWEST });
+  const { page, close } = await openWorkbench({
+    ...{ name: 'pictures', release: NEWEST },
+    machineSettings: { 'headlight.device': 'cpu' },
+  });
   const shoot = (/** @type {string} */ name, /** @type {object} */ options = {}) =>
     page.screenshot({ path: path.join(root, 'media', `${name}.png`), ...options });
   try {
     await page.locator('.statusbar-item', { hasText: 'Headlight' }).waitFor({ timeout: 60_000 });
     await pick(page, 'Control+p', 'greet.ts', 'greet.ts');
     await page.locator('.tab.active', { hasText: 'greet.ts' }).waitFor();
+    // The caret can be sent somewhere once the text is there, and the editor has the focus.
+    await page.locator('.view-line', { hasText: 'interface Guest' }).click();
     await goTo(page, PASSAGE.from);
     await page.keyboard.press('Control+k');
     await page.keyboard.press('Control+b');
@@ -43,6 +48,8 @@ async function takePictures() {
       .locator(`[aria-roledescription="heat map"][data-layer="${HEAD.layer}"][data-head="${HEAD.head}"]`)
       .waitFor();
     await page.keyboard.press('Control+1');
+    // Nothing is pointed at.
+    await page.mouse.move(0, 0);
     await page.waitForTimeout(1_000);
     await shoot('panel-dark');
     await page.setViewportSize({ width: 1_600, height: 2_400 });
@@ -69,9 +76,12 @@ async function choose(grid, { layer, head }) {
     ['data-layer', layer, 'ArrowUp', 'ArrowDown'],
     ['data-head', head, 'ArrowLeft', 'ArrowRight'],
   ])) {
-    const away = target - Number(await grid.getAttribute(axis));
-    for (let step = 0; step < Math.abs(away); step++) {
-      await grid.press(away < 0 ? less : more);
+    for (;;) {
+      const at = Number(await grid.getAttribute(axis));
+      if (at === target) {
+        break;
+      }
+      await grid.press(at > target ? less : more);
     }
   }
 }
@@ -95,11 +105,11 @@ async function pick(page, keys, typed, entry) {
  * @param {number[]} place line and column, from 1
  */
 async function goTo(page, [line, column]) {
-  await page.keyboard.press('Control+1');
   await page.keyboard.press('Control+g');
   const input = page.locator('.quick-input-widget input[type=text]');
   await input.fill(`:${line}:${column}`);
   await page.keyboard.press('Enter');
+  await input.waitFor({ state: 'hidden' });
   await page.locator('.statusbar-item', { hasText: `Ln ${line}, ` }).waitFor();
 }
 

@@ -31,10 +31,11 @@ export function HeadFacts({ trace }: { trace: Trace }) {
         </div>
         {tag !== null && (
           <div class="facts-text" data-tag={tag.kind} data-seen-on={tag.seenOn}>
-            on {tag.seenOn}
+            seen on {tag.seenOn}
             {tag.seenOn === 'this passage' && ' only'}
           </div>
         )}
+        <div class="facts-scope">on this passage</div>
         <Fact
           name="induction"
           explanation="Where a token occurred before: mean weight on what followed it there"
