@@ -194,8 +194,8 @@ async function createSession(
   }).catch(refused(name));
 }
 
-function arithmetic(): { readonly set_denormal_as_zero: '0' | '1' } {
-  return { set_denormal_as_zero: denormalsAreZero ? '1' : '0' };
+function arithmetic() {
+  return { set_denormal_as_zero: denormalsAreZero ? '1' : '0', force_spinning_stop: '1' };
 }
 
 function refused(name: string): (cause: unknown) => never {
