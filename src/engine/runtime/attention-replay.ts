@@ -81,7 +81,7 @@ function notRecomputed(cause: unknown): never {
 /** Queries of a run of a long text: few enough that their scores stay in the processor's cache. */
 const BLOCK = 128;
 /** Up to so many tokens a layer's heads are computed all at once. */
-const LONGEST_AT_ONCE = 128;
+const LONGEST_AT_ONCE = 512;
 
 /** Runs a layer's own nodes on kept tensors. */
 export class LayerReplay {

@@ -88,7 +88,7 @@ describe('Decoder', () => {
 
   for (const name of LONG) {
     it(`replays a long text by blocks of queries: ${name}`, async () => {
-      const ids = Uint32Array.from({ length: 260 }, (_, index) => (index * 17 + 5) % SMALL.vocabSize);
+      const ids = Uint32Array.from({ length: 520 }, (_, index) => (index * 17 + 5) % SMALL.vocabSize);
       const shape = { ...SMALL, ...VARIANTS[name], layers: 1, contextLength: ids.length };
       const half = shape.dataType === DataType.Float16;
       await opened(shape, async (decoder, tensors) => {
