@@ -14,6 +14,8 @@ class CountingReporter extends reporters.Spec {
     const file = process.env.HEADLIGHT_TEST_REPORT;
     /** @type {string[]} */
     const failures = [];
+    // An attempt that is made again leaves no other trace.
+    runner.on('retry', (test, error) => console.log(`    made again: ${test.title}: ${error.stack ?? error.message}`));
     runner.on('fail', (test) => failures.push(test.fullTitle()));
     runner.once('end', () => {
       if (file) {

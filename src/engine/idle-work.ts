@@ -31,13 +31,13 @@ export class IdleWork {
 
   private async next(): Promise<void> {
     const { pieces, timer: fired } = this;
-    const piece = pieces?.next();
-    if (piece === undefined || piece.done) {
+    const piece = nextOf(pieces);
+    if (piece === null) {
       this.stop();
       return;
     }
     // Whoever needs what could not be done says so when it is asked for.
-    await piece.value().catch(() => undefined);
+    await piece().catch(() => undefined);
     // Where something was asked for meanwhile, another timer runs already.
     if (this.pieces === pieces && this.timer === fired) {
       this.goOnAfter(GAP_MS);
@@ -47,5 +47,15 @@ export class IdleWork {
   private goOnAfter(milliseconds: number): void {
     clearTimeout(this.timer ?? undefined);
     this.timer = this.pieces === null ? null : setTimeout(() => void this.next(), milliseconds).unref();
+  }
+}
+
+/** Null at the end, and where what the work is about is gone by now: nobody waits for it, so nobody need be told. */
+function nextOf(pieces: Iterator<() => Promise<unknown>> | null): (() => Promise<unknown>) | null {
+  try {
+    const next = pieces?.next();
+    return next === undefined || next.done ? null : next.value;
+  } catch {
+    return null;
   }
 }

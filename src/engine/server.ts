@@ -51,8 +51,6 @@ export function serve(connection: MessageConnection): void {
   /** Loading and running take turns: the runtime works on one thing at a time anyhow, and a load replaces the model. */
   let turn: Promise<unknown> = Promise.resolve();
   const idleWork = new IdleWork(QUIET_MS);
-  /** The model whose stages were made ready. */
-  let prepared: Inspector | null = null;
 
   function inTurn<T>(cancellation: CancellationToken, work: () => Promise<T>): Promise<T> {
     const result = turn.then(async () => {
@@ -131,12 +129,18 @@ export function serve(connection: MessageConnection): void {
     inTurn(cancellation, async () => {
       const asked = loaded();
       const trace = await asked.trace(text, cancellation, readsSpecial);
-      idleWork.start(asked.stages.preparation(trace.id, prepared !== asked));
-      prepared = asked;
+      idleWork.start(asked.stages.preparation(trace.id));
       return trace;
     }),
   );
-  answer(BranchRequest, (params, cancellation) => inTurn(cancellation, () => loaded().branch(params, cancellation)));
+  answer(BranchRequest, (params, cancellation) =>
+    inTurn(cancellation, async () => {
+      const asked = loaded();
+      const branch = await asked.branch(params, cancellation);
+      idleWork.start(asked.stages.preparation(branch.trace.id));
+      return branch;
+    }),
+  );
   answer(HeadOverviewRequest, (params, cancellation) => loaded().headOverview(params, cancellation));
   answer(CombinedHeadsRequest, (params, cancellation) => loaded().combinedHeads(params, cancellation));
   // These may run the model.

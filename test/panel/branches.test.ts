@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Locator } from 'playwright-core';
 import { artifacts } from '../../scripts/project.mjs';
+import { keepEvidence } from './evidence';
 import { PanelPage } from './panel-page';
 import { Workbench } from './workbench';
 
@@ -26,11 +27,7 @@ describe('branches in the workbench', () => {
 
   after(() => workbench?.close());
 
-  afterEach(async function () {
-    if (this.currentTest?.state === 'failed') {
-      await workbench?.screenshot(`failed-${this.currentTest.title.replace(/\W+/g, '-')}`);
-    }
-  });
+  keepEvidence(() => workbench);
 
   const ways = (kind?: string): Locator => panel.frame.locator(kind ? `[data-way=${kind}]` : '[data-way]');
   const shownWay = (): Locator => panel.frame.locator('[data-way=branch].is-shown');

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { root } from '../../scripts/project.mjs';
 import { softwareVulkan } from '../../scripts/software-vulkan.mjs';
 import { Inspector } from '../../src/engine/inspect/inspector';
+import { keepEvidence } from './evidence';
 import { PanelPage } from './panel-page';
 import { Workbench } from './workbench';
 
@@ -18,11 +19,7 @@ describe('the device in the workbench', () => {
   const opened = () => workbench!;
   const panel = async () => new PanelPage(await opened().panel());
 
-  afterEach(async function () {
-    if (this.currentTest?.state === 'failed') {
-      await workbench?.screenshot(`failed-${this.currentTest.title.replace(/\W+/g, '-')}`);
-    }
-  });
+  keepEvidence(() => workbench);
 
   async function inspect(first: number, last: number): Promise<void> {
     await opened().openFile('greet.ts');

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { root } from '../../scripts/project.mjs';
 import { Inspector } from '../../src/engine/inspect/inspector';
 import type { GeneratedToken } from '../../src/protocol/continuation';
+import { keepEvidence } from './evidence';
 import { PanelPage } from './panel-page';
 import { Workbench } from './workbench';
 
@@ -67,11 +68,7 @@ describe('a text that the model ends', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  afterEach(async function () {
-    if (this.currentTest?.state === 'failed') {
-      await workbench?.screenshot(`failed-${this.currentTest.title.replace(/\W+/g, '-')}`);
-    }
-  });
+  keepEvidence(() => workbench);
 
   const panel = async () => new PanelPage(await workbench.panel());
   const section = async () => (await panel()).frame.locator('[data-section=again]');

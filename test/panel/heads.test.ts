@@ -5,6 +5,7 @@ import { root } from '../../scripts/project.mjs';
 import { Inspector } from '../../src/engine/inspect/inspector';
 import type { HeadScores } from '../../src/protocol/heads';
 import type { Trace } from '../../src/protocol/trace';
+import { keepEvidence } from './evidence';
 import { PanelPage } from './panel-page';
 import { Workbench } from './workbench';
 
@@ -35,11 +36,7 @@ describe('the heads in the panel', () => {
     await workbench?.close();
   });
 
-  afterEach(async function () {
-    if (this.currentTest?.state === 'failed') {
-      await workbench?.screenshot(`failed-${this.currentTest.title.replace(/\W+/g, '-')}`);
-    }
-  });
+  keepEvidence(() => workbench);
 
   const panel = async () => new PanelPage(await workbench.panel());
   const open = async (title: string) => {

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { root } from '../../scripts/project.mjs';
 import { Inspector } from '../../src/engine/inspect/inspector';
 import type { Suggestion, SuggestParams } from '../../src/protocol/suggestion';
+import { keepEvidence } from './evidence';
 import { PanelPage } from './panel-page';
 import { Workbench } from './workbench';
 
@@ -53,11 +54,7 @@ describe('inline suggestions in the workbench', () => {
     await workbench?.close();
   });
 
-  afterEach(async function () {
-    if (this.currentTest?.state === 'failed') {
-      await workbench?.screenshot(`failed-${this.currentTest.title.replace(/\W+/g, '-')}`);
-    }
-  });
+  keepEvidence(() => workbench);
 
   const keys = (combination: string) => workbench.page.keyboard.press(combination);
 

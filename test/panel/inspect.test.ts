@@ -6,6 +6,7 @@ import { projectCache, root } from '../../scripts/project.mjs';
 import { Inspector } from '../../src/engine/inspect/inspector';
 import type { Trace } from '../../src/protocol/trace';
 import { cssColour, SURPRISAL_TOP } from '../../webview/render/colour-map';
+import { keepEvidence } from './evidence';
 import { PanelPage } from './panel-page';
 import { Workbench } from './workbench';
 
@@ -29,11 +30,7 @@ describe('the panel', () => {
     await workbench?.close();
   });
 
-  afterEach(async function () {
-    if (this.currentTest?.state === 'failed') {
-      await workbench?.screenshot(`failed-${this.currentTest.title.replace(/\W+/g, '-')}`);
-    }
-  });
+  keepEvidence(() => workbench);
 
   const panel = async () => new PanelPage(await workbench.panel());
   const lines = (first: number, last: number) =>

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { Inspector } from '../../src/engine/inspect/inspector';
 import type { EmbeddingView } from '../../src/protocol/stages';
+import { keepEvidence } from './evidence';
 import { PanelPage } from './panel-page';
 import { Workbench } from './workbench';
 
@@ -14,10 +15,9 @@ const TOLERANCE = 1e-4;
 describe('where a token stands, in the panel', () => {
   let workbench: Workbench | null = null;
 
-  afterEach(async function () {
-    if (this.currentTest?.state === 'failed') {
-      await workbench?.screenshot(`failed-${this.currentTest.title.replace(/\W+/g, '-')}`);
-    }
+  keepEvidence(() => workbench);
+
+  afterEach(async () => {
     await workbench?.close();
     workbench = null;
   });

@@ -6,6 +6,7 @@ import { root } from '../../scripts/project.mjs';
 import { Inspector } from '../../src/engine/inspect/inspector';
 import type { HeadMatrix, Trace } from '../../src/protocol/trace';
 import type { About } from '../../webview/export/about';
+import { keepEvidence } from './evidence';
 import { PanelPage } from './panel-page';
 import { Workbench } from './workbench';
 
@@ -36,11 +37,7 @@ describe('what sections show, copied and saved', () => {
     await workbench?.close();
   });
 
-  afterEach(async function () {
-    if (this.currentTest?.state === 'failed') {
-      await workbench?.screenshot(`failed-${this.currentTest.title.replace(/\W+/g, '-')}`);
-    }
-  });
+  keepEvidence(() => workbench);
 
   const panel = async () => new PanelPage(await workbench.panel());
   const menuOf = async (section: string) =>

@@ -6,6 +6,7 @@ import { Inspector } from '../../src/engine/inspect/inspector';
 import type { AttentionStep } from '../../src/protocol/stages';
 import type { Trace } from '../../src/protocol/trace';
 import { withWindow } from '../../src/protocol/training';
+import { keepEvidence } from './evidence';
 import { PanelPage } from './panel-page';
 import { Workbench } from './workbench';
 
@@ -43,11 +44,7 @@ describe('the stages in the panel', () => {
     await workbench?.close();
   });
 
-  afterEach(async function () {
-    if (this.currentTest?.state === 'failed') {
-      await workbench?.screenshot(`failed-${this.currentTest.title.replace(/\W+/g, '-')}`);
-    }
-  });
+  keepEvidence(() => workbench);
 
   const panel = async () => new PanelPage(await workbench.panel());
   const part = async (selector: string) => (await panel()).frame.locator(selector);

@@ -198,15 +198,20 @@ export class Workbench {
 
   /** Of the engine process that runs the model, as Headlight's log tells. */
   modelProcessId(): number {
-    const logs = path.join(this.opened.data, 'data', 'logs');
-    const file = readdirSync(logs, { recursive: true, encoding: 'utf8' }).find((name) =>
-      name.endsWith('Headlight.log'),
-    );
-    const started = file && [...readFileSync(path.join(logs, file), 'utf8').matchAll(/\[model\].* process (\d+)/g)];
-    if (!started || started.length === 0) {
-      throw new Error(`No engine has been started, as far as ${logs} tells`);
+    const started = [...this.log.matchAll(/\[model\].* process (\d+)/g)];
+    if (started.length === 0) {
+      throw new Error('No engine has been started, as far as its log tells');
     }
     return Number(started[started.length - 1][1]);
+  }
+
+  /** What Headlight has logged in the window that was opened last; empty before it has. */
+  get log(): string {
+    const logs = path.join(this.opened.data, 'data', 'logs');
+    const files = readdirSync(logs, { recursive: true, encoding: 'utf8' }).filter((name) =>
+      name.endsWith('Headlight.log'),
+    );
+    return files.length === 0 ? '' : readFileSync(path.join(logs, files.sort().at(-1)!), 'utf8');
   }
 
   /** Keeps a picture of the whole window in artifacts/. */

@@ -66,6 +66,7 @@ export class Stages {
   private readonly neighbours: Neighbours;
   private readonly logitLens: Lens;
   private readonly logitAttribution: LogitAttribution;
+  private partsOpened = false;
 
   constructor(
     private readonly decoder: Decoder,
@@ -80,11 +81,9 @@ export class Stages {
 
   /**
    * Asks for what the stages are made of, a part at a time, so that a stage does not wait for it when it is opened. For
-   * models of a size whose parts may be held twice.
-   *
-   * @param isFirst also opens the parts of the graph that no passage has needed yet
+   * models of a size whose parts may be held twice. Parts of the graph that no passage has needed yet are opened once.
    */
-  *preparation(traceId: number, isFirst: boolean): Pieces {
+  *preparation(traceId: number): Pieces {
     const { anatomy, parameters } = this.decoder;
     if (parameters > MOST_PREPARED) {
       return;
@@ -97,12 +96,13 @@ export class Stages {
     }
     yield () => this.embedding({ traceId, token: last, layer: 0, head: 0 });
     yield () => this.nearestTokens({ traceId, token: last, limit: 1 });
-    if (isFirst) {
+    if (!this.partsOpened) {
       for (const layer of layers) {
         yield () => anatomy.headAdditions(trace, layer, last);
         yield () => anatomy.headScores(trace, layer, 0);
         yield () => anatomy.neurons(trace, layer);
       }
+      this.partsOpened = true;
     }
     // What the panel shows of them where no token is pinned.
     for (let to = last + 1, from = to; from > Math.max(0, last + 1 - LENS_PREPARED); to = from) {

@@ -28,6 +28,21 @@ describe('IdleWork', () => {
     assert.deepEqual(done, [1, 2, 3]);
   });
 
+  it('ends where the work cannot say what comes next, and takes up other work after it', async () => {
+    const done: string[] = [];
+    const idle = new IdleWork(QUIET);
+    function* broken() {
+      yield async () => void done.push('a');
+      throw new Error('what it is about is gone');
+    }
+    idle.start(broken());
+    await until(() => done.length === 1);
+    await pause(5 * QUIET);
+    idle.start([async () => void done.push('b')]);
+    await until(() => done.length === 2);
+    assert.deepEqual(done, ['a', 'b']);
+  });
+
   it('drops what is left when it is stopped, or given other work', async () => {
     const done: string[] = [];
     const piece = (name: string) => async () => void done.push(name);
