@@ -9,9 +9,9 @@ import { PlainSession } from './plain-session';
 takeDenormalsForZero();
 
 const LIMITS = [
-  { length: 64, repetitions: 15, atMost: 1.1 },
-  { length: 256, repetitions: 9, atMost: 1.1 },
-  { length: 1024, repetitions: 5, atMost: 1.25 },
+  { length: 64, repetitions: 45, atMost: 1.1 },
+  { length: 256, repetitions: 15, atMost: 1.1 },
+  { length: 1024, repetitions: 7, atMost: 1.25 },
 ];
 const LONGEST_FORWARD = 256;
 
@@ -20,8 +20,9 @@ const LONGEST_FORWARD = 256;
  * same file for its logits only.
  */
 export const bench: Bench = async () => [
-  ...(await measure('GPT-2-small-shaped', await gpt2SmallShaped())),
+  // The small one first: half a gigabyte that was given back leaves its memory in pieces, and an engine's process has one model.
   ...(await measure('headlight-small', DEFAULT_MODEL)),
+  ...(await measure('GPT-2-small-shaped', await gpt2SmallShaped())),
 ];
 
 async function measure(name: string, directory: string): Promise<Measurement[]> {

@@ -34,16 +34,19 @@ describe('exports of other tools', () => {
         assert.equal(decoder.hiddenStatesUnavailable, null);
         const pass = await decoder.forward(Uint32Array.from(expected.ids), { hiddenStates: true });
         close(pass.logits, expected.logits, tolerance, 'logits');
-        const layers = await Promise.all([...range(folder.config.layers)].map((l) => pass.attention!.layer(l)));
-        close(
-          layers.flatMap((layer) => [...layer]),
-          expected.attention,
-          tolerance,
-          'attention',
-        );
-        const head = await pass.attention!.head(1, 1);
-        const cells = pass.length ** 2;
-        close(head, [...layers[1].subarray(cells, 2 * cells)], tolerance, 'one head alone');
+        const replayed = await decoder.forward(Uint32Array.from(expected.ids), { replaysAttention: true });
+        for (const attention of [pass.attention!, replayed.attention!]) {
+          const layers = await Promise.all([...range(folder.config.layers)].map((l) => attention.layer(l)));
+          close(
+            layers.flatMap((layer) => [...layer]),
+            expected.attention,
+            tolerance,
+            'attention',
+          );
+          const head = await attention.head(1, 1);
+          const cells = pass.length ** 2;
+          close(head, [...layers[1].subarray(cells, 2 * cells)], tolerance, 'one head alone');
+        }
         if (expected.hidden) {
           close(
             pass.hiddenStates!.flatMap((state) => [...state]),

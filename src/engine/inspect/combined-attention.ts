@@ -1,5 +1,5 @@
 import type { HeadCombination } from '../../protocol/heads';
-import type { AttentionReplay } from '../runtime/attention-replay';
+import type { KeptAttention } from '../runtime/kept-attention';
 import { type Cancellation, pauseUnlessCancelled } from './cancellation';
 
 /** Rows of a product between two looks at the cancellation. */
@@ -13,7 +13,7 @@ const ROWS_BETWEEN_PAUSES = 64;
 export class CombinedAttention {
   private readonly newest = new Map<HeadCombination, { readonly layer: number; readonly matrix: Float32Array }>();
 
-  constructor(private readonly attention: AttentionReplay) {}
+  constructor(private readonly attention: KeptAttention) {}
 
   /**
    * @param layer the layer whose heads are combined; a rollout is taken up to it, and "model" ones do not depend on it

@@ -24,8 +24,9 @@ import type {
 } from '../../protocol/trace';
 import { loadTokenizer } from '../model/load-tokenizer';
 import type { Tokenizer } from '../model/tokenizer';
-import { type AttentionReplay, Decoder } from '../runtime/decoder';
+import { Decoder } from '../runtime/decoder';
 import type { RunListener } from '../runtime/device-session';
+import type { KeptAttention } from '../runtime/kept-attention';
 import { type ConfiguredFolder, openModelFolder } from '../runtime/open-folder';
 import { listCandidates } from '../sampling/candidates';
 import { continueFrom } from '../suggest/continuation';
@@ -75,7 +76,7 @@ export interface TraceTensors {
 /** What is kept of a trace that was handed out. */
 interface KeptTrace extends StagedTrace {
   readonly trace: Trace;
-  readonly attention: AttentionReplay | null;
+  readonly attention: KeptAttention | null;
   /** By `layer,head`, newest last. */
   readonly heads: Map<string, Promise<Float32Array>>;
   overview: { readonly resolution: number; readonly overview: HeadOverview } | null;
@@ -384,7 +385,7 @@ export class Inspector {
     return passage;
   }
 
-  private attentionOf({ attention, trace }: KeptTrace): AttentionReplay {
+  private attentionOf({ attention, trace }: KeptTrace): KeptAttention {
     if (attention === null) {
       throw new HeadlightError(
         'graph-unsupported',
@@ -397,7 +398,7 @@ export class Inspector {
   /** [T, T] */
   private headWeights(
     { heads }: KeptTrace,
-    attention: AttentionReplay,
+    attention: KeptAttention,
     layer: number,
     head: number,
   ): Promise<Float32Array> {

@@ -31,6 +31,11 @@ export interface InstrumentOptions {
   readonly inputs?: readonly ValueInfo[];
   /** Where given, the graph goes on from this tensor with some of its rows alone. */
   readonly select?: RowSelection | null;
+  /**
+   * Tensors [.., T, N] of which some rows are handed out, those that a new input of the graph names, by the names that these
+   * get. They stand in the order in which the graph computes them.
+   */
+  readonly rowsOf?: ReadonlyMap<string, string>;
   /** Weights that what is written in a node's place brings along, by the names they get. */
   readonly weights?: ReadonlyMap<string, StoredTensor>;
 }
@@ -43,6 +48,8 @@ export interface RowSelection {
 
 /** The input of a graph with selected rows: int64 [N], each 0…T − 1. */
 export const ROWS_INPUT = 'headlight.rows';
+/** The input of a graph that hands out rows: int64 [N], each 0…T − 1, and empty where nothing is wanted. */
+export const HANDED_ROWS_INPUT = 'headlight.handed_rows';
 const SELECTED_ROWS = 'headlight.selected_rows';
 
 /**
@@ -54,7 +61,7 @@ const SELECTED_ROWS = 'headlight.selected_rows';
  */
 export function instrument(
   model: Model,
-  { expose, keep, replace, inputs, select = null, weights = new Map() }: InstrumentOptions,
+  { expose, keep, replace, inputs, select = null, rowsOf = new Map(), weights = new Map() }: InstrumentOptions,
 ): InstrumentedModel {
   const { file } = model;
   const edits: Edits = {
@@ -86,6 +93,17 @@ export function instrument(
   if (select !== null) {
     const rows = { name: ROWS_INPUT, elementType: DataType.Int64, dims: [ROWS_INPUT] };
     ends.message(GraphField.input, encodeValueInfo(rows));
+  }
+  if (rowsOf.size > 0) {
+    const rows = { name: HANDED_ROWS_INPUT, elementType: DataType.Int64, dims: [HANDED_ROWS_INPUT] };
+    ends.message(GraphField.input, encodeValueInfo(rows));
+  }
+  // The runtime computes what the last node of a file needs first. In this order each tensor is read as soon as it is
+  // there, and its memory can be used again.
+  for (const [tensor, name] of [...rowsOf].reverse()) {
+    const gather = { opType: 'Gather', inputs: [tensor, HANDED_ROWS_INPUT], outputs: [name], name };
+    ends.message(GraphField.node, encodeNode({ ...gather, attributes: { axis: -2 } }));
+    ends.message(GraphField.output, encodeValueInfo({ name }));
   }
   const files = new WeightFiles(file);
   for (const [name, tensor] of weights) {

@@ -4,10 +4,10 @@ import { type AttentionSite, inputsOf } from '../onnx/attention';
 import { rawByteLength } from '../onnx/data-type';
 import { type InstrumentedModel, instrument } from '../onnx/instrument';
 import { exportedSources, isExported, type PartsModel } from '../onnx/parts-model';
-import { buildReplayGraph } from '../onnx/replay-graph';
+import { BLOCK_OPSET, buildReplayGraph, type ReplayGraph, type SpreadAxes } from '../onnx/replay-graph';
 import { readTensorBytes } from '../onnx/tensor-bytes';
 import type { Topology } from '../onnx/topology';
-import { type LayerPlan, LayerReplay } from './attention-replay';
+import { type LayerPlan, LayerReplay, type OpenedReplay } from './attention-replay';
 import type { Feeds } from './feeds';
 import { countKeyHeads } from './key-heads';
 import { firstLine, openPlainSession, openSmallSession, type Runtime } from './providers';
@@ -231,35 +231,48 @@ async function proven(
 ): Promise<ProvenReplay | null> {
   const { model } = topology;
   const typeOf = (name: string) => dataTypeOf(kept.get(name)!);
-  const graph = buildReplayGraph(model, site, typeOf, scalarsOf(site, constants));
-  const structure = Buffer.from(graph.bytes).toString('latin1');
+  const scalars = scalarsOf(site, constants);
   const expected = floatData(weights);
   const tolerance = TOLERANCE[weights.type] ?? DEFAULT_TOLERANCE;
-  try {
+  const open = async (graph: ReplayGraph): Promise<OpenedReplay> => {
+    const structure = Buffer.from(graph.bytes).toString('latin1');
     const session = sessions.get(structure) ?? (await openSmallSession(graph.bytes, model.file.path));
     sessions.set(structure, session);
-    const replay = new LayerReplay(runtime, { site, graph, session }, heads);
+    return { graph, session };
+  };
+  try {
+    const whole = await open(buildReplayGraph(model, site, typeOf, scalars));
+    const replay = new LayerReplay(runtime, { site, whole, blocks: null }, heads);
     if (!agree(await replay.layer(kept), expected, tolerance)) {
       return null;
     }
     const cells = probeLength * probeLength;
-    const agrees = async (compute: (head: number) => Promise<Float32Array>) => {
-      for (const head of new Set([0, heads - 1])) {
-        const alone = await compute(head).catch(() => null);
-        if (alone === null || !agree(alone, expected.subarray(head * cells, (head + 1) * cells), tolerance)) {
+    /** The last head alone, and all of them. */
+    const agrees = async (compute: (first: number, count: number) => Promise<Float32Array>) => {
+      for (const first of new Set([0, heads - 1])) {
+        const some = await compute(first, heads - first).catch(() => null);
+        if (some === null || !agree(some, expected.subarray(first * cells), tolerance)) {
           return false;
         }
       }
       return true;
     };
-    const headwise = replay.isHeadwise(kept) && (await agrees((head) => replay.head(kept, head)));
-    const byBlocks = async (head: number) => {
-      const alone = new Float32Array(cells);
-      await replay.headByBlocks(kept, head, alone, PROBE_BLOCK);
-      return alone;
-    };
-    const blockwise = headwise && (await agrees(byBlocks));
-    return { kind: 'replay', site, graph: { ...graph, headwise }, session, blockwise };
+    const headwise = replay.isHeadwise(kept) && (await agrees((first, count) => replay.group(kept, first, count)));
+    const plan = { site, whole: { ...whole, graph: { ...whole.graph, headwise } } };
+    if (!headwise || (model.opsets.get('') ?? 1) < BLOCK_OPSET) {
+      return { kind: 'replay', ...plan, blocks: null };
+    }
+    const spread = new Map(site.sideInputs.map((name) => [name, spreadAxes(kept.get(name), probeLength)]));
+    const blocks = await open(buildReplayGraph(model, site, typeOf, scalars, spread)).catch(() => null);
+    const byBlocks = blocks && new LayerReplay(runtime, { ...plan, blocks }, heads);
+    const isSame =
+      byBlocks !== null &&
+      (await agrees(async (first, count) => {
+        const group = new Float32Array(count * cells);
+        await byBlocks.groupByBlocks(kept, first, group, probeLength, PROBE_BLOCK);
+        return group;
+      }));
+    return { kind: 'replay', ...plan, blocks: isSame ? blocks : null };
   } catch (error) {
     if (error instanceof HeadlightError && error.code === 'runtime-unavailable') {
       throw error;
@@ -267,6 +280,11 @@ async function proven(
     // An operator that does not run apart from its graph: the graph itself still gives the weights.
     return null;
   }
+}
+
+/** Along which axes a tensor that is spread over the scores [1 or H, 1 or T, 1 or T] has one number a token. */
+function spreadAxes(tensor: Tensor | undefined, length: number): SpreadAxes {
+  return { queries: tensor?.dims.at(-2) === length, keys: tensor?.dims.at(-1) === length };
 }
 
 /** The single numbers among what the site reads, where they stand in the file. */

@@ -3,44 +3,31 @@ import { HeadlightError } from '../../protocol/errors';
 import type { AttentionSite } from '../onnx/attention';
 import type { DataType } from '../onnx/data-type';
 import type { PartsModel } from '../onnx/parts-model';
-import type { ReplayGraph } from '../onnx/replay-graph';
+import { BLOCK_FROM, BLOCK_TO, type ReplayGraph } from '../onnx/replay-graph';
+import { checkedLayer, checkHead, type KeptAttention } from './kept-attention';
 import { firstLine, type Runtime } from './providers';
 import { cutSlice, type OpenedSlice } from './slices';
 import { byteLengthOf, floatData } from './tensors';
-
-/**
- * The attention of one run, recomputed on demand from the queries and keys that the run left behind: T × d numbers a head
- * instead of T × T.
- */
-export interface AttentionReplay {
-  readonly layers: number;
-  readonly heads: number;
-  /** T, in tokens. */
-  readonly length: number;
-  /** What is kept for all layers together. */
-  readonly byteLength: number;
-  /** [T, T] weights after the softmax, row by query; each row sums to 1. */
-  head(layer: number, head: number): Promise<Float32Array>;
-  /** [H, T, T] */
-  layer(layer: number): Promise<Float32Array>;
-  /** [T, T] of each head in turn. Use it before the next: that one may be written in its place. */
-  eachHead(layer: number): AsyncGenerator<Float32Array>;
-}
 
 /** How one layer's weights are recomputed. */
 export type LayerPlan =
   | {
       readonly kind: 'replay';
       readonly site: AttentionSite;
-      readonly graph: ReplayGraph;
-      readonly session: InferenceSession;
-      /** Whether a head can be computed by blocks of queries. */
-      readonly blockwise: boolean;
+      readonly whole: OpenedReplay;
+      /** For some queries at a time, each block with the keys up to its end; null where that does not give the same. */
+      readonly blocks: OpenedReplay | null;
       /** Null where all that the replay reads is kept as it is. */
       readonly prepared: Preparation | null;
     }
   /** By running the whole graph once more. */
   | { readonly kind: 'rerun'; readonly site: AttentionSite };
+
+/** A replay's graph, and a session for it, which those of the same structure share. */
+export interface OpenedReplay {
+  readonly graph: ReplayGraph;
+  readonly session: InferenceSession;
+}
 
 /** What is computed first where one operator does a layer's whole attention: queries and keys as the scores need them. */
 export interface Preparation {
@@ -78,132 +65,96 @@ function notRecomputed(cause: unknown): never {
   throw new HeadlightError('internal', why, { cause });
 }
 
-/** Queries of a run of a long text: few enough that their scores stay in the processor's cache. */
+/** Queries of a block: few enough that the scores of some heads stay in the processor's cache. */
 const BLOCK = 128;
-/** Up to so many tokens a layer's heads are computed all at once. */
-const LONGEST_AT_ONCE = 512;
+/** Up to so many tokens heads are computed without blocks. */
+const LONGEST_WHOLE = 384;
+/** The weights of heads that are computed together take up to so much. */
+const GROUP_BYTES = 24 * 1024 * 1024;
 
 /** Runs a layer's own nodes on kept tensors. */
 export class LayerReplay {
   constructor(
     private readonly runtime: Runtime,
-    private readonly plan: Pick<LayerPlan & { kind: 'replay' }, 'site' | 'graph' | 'session'>,
+    private readonly plan: Pick<LayerPlan & { kind: 'replay' }, 'site' | 'whole' | 'blocks'>,
     private readonly heads: number,
-    /** Parts of what every head and layer reads, so that each is cut out once for a text. */
-    private readonly sharedParts = new WeakMap<Tensor, Map<number, Tensor>>(),
   ) {}
 
   /** [H, T, T] */
   async layer(kept: ReadonlyMap<string, Tensor>): Promise<Float32Array> {
-    return this.run((name) => kept.get(name)!);
+    return this.run(this.plan.whole, (name) => kept.get(name)!);
   }
 
-  /** Whether the layer's heads can be computed one by one. */
+  /** Whether the layer's heads can be computed apart from each other. */
   isHeadwise(kept: ReadonlyMap<string, Tensor>): boolean {
-    const { site, graph } = this.plan;
+    const { site, whole } = this.plan;
     const isSplit = (name: string) => headAxis(kept.get(name)!, this.heads) !== null;
-    return graph.headwise && isSplit(site.queries) && (isSplit(site.keys) || headCount(kept.get(site.keys)!) === 1);
+    return (
+      whole.graph.headwise && isSplit(site.queries) && (isSplit(site.keys) || headCount(kept.get(site.keys)!) === 1)
+    );
   }
 
-  /** [T, T] of a layer that is headwise. */
-  async head(kept: ReadonlyMap<string, Tensor>, head: number): Promise<Float32Array> {
-    return this.run((name) => this.ofHead(kept.get(name)!, head));
+  /** [G, T, T] of the heads first…first + count − 1 of a layer that is headwise. */
+  async group(kept: ReadonlyMap<string, Tensor>, first: number, count: number): Promise<Float32Array> {
+    return this.run(this.plan.whole, (name) => this.ofHeads(kept.get(name)!, first, count));
   }
 
   /**
-   * One head of a layer that is headwise, where no query looks ahead: each block of queries is multiplied with the keys up
-   * to its own end, and what lies beyond them stays as it is.
+   * The same for a layer with blocks: no query of it looks ahead, and what lies beyond the keys of a block stays as it is.
    *
-   * @param into [T, T], zeros or another head of the same text
+   * @param into [G, T, T], zeros or other heads of the same text
    */
-  async headByBlocks(
+  async groupByBlocks(
     kept: ReadonlyMap<string, Tensor>,
-    head: number,
+    first: number,
     into: Float32Array,
+    length: number,
     block: number = BLOCK,
   ): Promise<void> {
-    const length = Math.sqrt(into.length);
+    const { blocks } = this.plan;
+    const count = into.length / length ** 2;
+    const parts = new Map(
+      [...blocks!.graph.inputs.keys()].map((name) => [name, this.ofHeads(kept.get(name)!, first, count)]),
+    );
     for (let from = 0; from < length; from += block) {
       const to = Math.min(from + block, length);
-      const rows = await this.run((name) => this.ofBlock(name, kept.get(name)!, head, from, to, length));
-      for (let query = from; query < to; query++) {
-        into.set(rows.subarray((query - from) * to, (query - from + 1) * to), query * length);
+      const ends = { [BLOCK_FROM]: this.integer(from), [BLOCK_TO]: this.integer(to) };
+      const rows = await this.run(blocks!, (name) => parts.get(name)!, ends);
+      let at = 0;
+      for (let head = 0; head < count; head++) {
+        for (let query = from; query < to; query++) {
+          into.set(rows.subarray(at, at + to), (head * length + query) * length);
+          at += to;
+        }
       }
     }
   }
 
-  private async run(tensorOf: (name: string) => Tensor): Promise<Float32Array> {
-    const { graph, session } = this.plan;
+  private async run(
+    { graph, session }: OpenedReplay,
+    tensorOf: (name: string) => Tensor,
+    ends: Readonly<Record<string, Tensor>> = {},
+  ): Promise<Float32Array> {
     const feeds = Object.fromEntries([...graph.inputs].map(([name, input]) => [input, tensorOf(name)]));
-    const results = await session.run(feeds).catch(notRecomputed);
+    const results = await session.run({ ...feeds, ...ends }).catch(notRecomputed);
     return floatData(results[graph.output]);
   }
 
-  /** The head's part of a tensor that has the heads on its third axis from the end; others serve every head as they are. */
-  private ofHead(tensor: Tensor, head: number): Tensor {
+  private integer(value: number): Tensor {
+    return new this.runtime.Tensor('int64', BigInt64Array.of(BigInt(value)), [1]);
+  }
+
+  /** Those heads' part of a tensor that has the heads on its third axis from the end; others serve every head as they are. */
+  private ofHeads(tensor: Tensor, first: number, count: number): Tensor {
     const axis = headAxis(tensor, this.heads);
     if (axis === null) {
       return tensor;
     }
-    const dims = tensor.dims.with(axis, 1);
+    const dims = tensor.dims.with(axis, count);
     const size = tensor.size / this.heads;
-    const data = (tensor.data as Float32Array).subarray(head * size, (head + 1) * size);
+    const data = (tensor.data as Float32Array).subarray(first * size, (first + count) * size);
     return new this.runtime.Tensor(tensor.type as 'float32', data, dims);
   }
-
-  /** What the queries from…to − 1 of one head read of a tensor: their own rows, and of keys those before `to`. */
-  private ofBlock(name: string, whole: Tensor, head: number, from: number, to: number, length: number): Tensor {
-    const { site, graph } = this.plan;
-    const tensor = this.ofHead(whole, head);
-    if (name === site.queries) {
-      return window(this.runtime, tensor, [from, to], null);
-    }
-    if (name === site.keys) {
-      return graph.keysByToken
-        ? window(this.runtime, tensor, [0, to], null)
-        : window(this.runtime, tensor, null, [0, to]);
-    }
-    // What the other nodes read is spread over the scores, [1 or H, 1 or T, 1 or T].
-    const rows: Span | null = tensor.dims.at(-2) === length ? [from, to] : null;
-    const columns: Span | null = tensor.dims.at(-1) === length ? [0, to] : null;
-    if (tensor !== whole || (rows === null && columns === null)) {
-      return window(this.runtime, tensor, rows, columns);
-    }
-    const parts = this.sharedParts.get(whole) ?? new Map<number, Tensor>();
-    this.sharedParts.set(whole, parts);
-    const part = parts.get(from) ?? window(this.runtime, whole, rows, columns);
-    parts.set(from, part);
-    return part;
-  }
-}
-
-type Span = readonly [from: number, to: number];
-
-/** Some rows and columns of the matrices in a tensor [.., R, C]; null takes all. Shares the memory where that is possible. */
-function window({ Tensor }: Runtime, tensor: Tensor, rows: Span | null, columns: Span | null): Tensor {
-  if (rows === null && columns === null) {
-    return tensor;
-  }
-  const { dims, type } = tensor;
-  const data = tensor.data as Float32Array;
-  const [height, width] = [dims.at(-2) ?? 1, dims.at(-1)!];
-  const [top, bottom] = rows ?? [0, height];
-  const [left, right] = columns ?? [0, width];
-  const cutDims = dims.length < 2 ? [right - left] : [...dims.slice(0, -2), bottom - top, right - left];
-  const matrices = data.length / (height * width);
-  if (matrices === 1 && right - left === width) {
-    return new Tensor(type as 'float32', data.subarray(top * width, bottom * width), cutDims);
-  }
-  const copy = data.slice(0, matrices * (bottom - top) * (right - left));
-  let at = 0;
-  for (let matrix = 0; matrix < matrices; matrix++) {
-    for (let row = top; row < bottom; row++) {
-      const start = (matrix * height + row) * width;
-      copy.set(data.subarray(start + left, start + right), at);
-      at += right - left;
-    }
-  }
-  return new Tensor(type as 'float32', copy, cutDims);
 }
 
 /** The third axis from the end where it counts heads and everything before it is 1. */
@@ -229,18 +180,19 @@ export interface ReplaySources {
   readonly rerun: (site: AttentionSite) => Promise<Float32Array>;
 }
 
-export function createAttentionReplay(sources: ReplaySources): AttentionReplay {
+/**
+ * Recomputes the weights on demand from the queries and keys that the run left behind: T × d numbers a head instead of
+ * T × T.
+ */
+export function createAttentionReplay(sources: ReplaySources): KeptAttention {
   const { runtime, plans, heads, length, kept, preparations, rerun } = sources;
-  const sharedParts = new WeakMap<Tensor, Map<number, Tensor>>();
   let newestPrepared: { readonly layer: number; readonly tensors: ReadonlyMap<string, Tensor> } | null = null;
   let newest: { readonly layer: number; readonly weights: Float32Array } | null = null;
-  const planOf = (layer: number): LayerPlan => {
-    const plan = plans[layer];
-    if (plan === undefined) {
-      throw new HeadlightError('argument-invalid', `There is no layer ${layer}; the model has ${plans.length}.`);
-    }
-    return plan;
-  };
+  /** Of a group of heads, between one layer and the next: fresh memory takes longer than what is written there. */
+  let spare: Float32Array | null = null;
+  const cells = length * length;
+  const groupSize = Math.min(heads, Math.max(1, Math.floor(GROUP_BYTES / (cells * Float32Array.BYTES_PER_ELEMENT))));
+  const planOf = (layer: number): LayerPlan => plans[checkedLayer(layer, plans.length)];
   const tensorsOf = async (layer: number, { prepared }: LayerPlan & { kind: 'replay' }) => {
     if (prepared === null) {
       return kept;
@@ -256,51 +208,61 @@ export function createAttentionReplay(sources: ReplaySources): AttentionReplay {
       ? new LayerReplay(runtime, plan, heads).layer(await tensorsOf(layer, plan))
       : rerun(plan.site);
   };
-  /** Writes one head into [T, T] zeros or what another head left there; null where the heads are not computed one by one. */
-  const headWriter = async (layer: number) => {
+  /** Writes some heads into [G, T, T] zeros or what others left there; null where all of a layer are computed at once. */
+  const groupWriter = async (layer: number) => {
     const plan = planOf(layer);
     if (plan.kind === 'rerun') {
       return null;
     }
     const tensors = await tensorsOf(layer, plan);
-    const replay = new LayerReplay(runtime, plan, heads, sharedParts);
+    const replay = new LayerReplay(runtime, plan, heads);
     if (!replay.isHeadwise(tensors)) {
       return null;
     }
-    return plan.blockwise && length > LONGEST_AT_ONCE
-      ? (head: number, into: Float32Array) => replay.headByBlocks(tensors, head, into)
-      : async (head: number, into: Float32Array) => into.set(await replay.head(tensors, head));
+    return plan.blocks !== null && length > LONGEST_WHOLE
+      ? (first: number, into: Float32Array) => replay.groupByBlocks(tensors, first, into, length)
+      : async (first: number, into: Float32Array) => into.set(await replay.group(tensors, first, into.length / cells));
   };
-  const cells = length * length;
   return {
     layers: plans.length,
     heads,
     length,
     byteLength: [...new Set(kept.values())].reduce((sum, tensor) => sum + byteLengthOf(tensor), 0),
     async layer(layer) {
-      const write = length > LONGEST_AT_ONCE ? await headWriter(layer) : null;
+      const write = length > LONGEST_WHOLE ? await groupWriter(layer) : null;
       if (write === null) {
         return wholeLayer(layer);
       }
       const weights = new Float32Array(heads * cells);
-      for (let head = 0; head < heads; head++) {
-        await write(head, weights.subarray(head * cells, (head + 1) * cells));
+      for (let first = 0; first < heads; first += groupSize) {
+        await write(first, weights.subarray(first * cells, Math.min(first + groupSize, heads) * cells));
       }
       return weights;
     },
     async *eachHead(layer) {
-      const write = length > LONGEST_AT_ONCE ? await headWriter(layer) : null;
-      const weights = write === null ? await wholeLayer(layer) : new Float32Array(cells);
-      for (let head = 0; head < heads; head++) {
-        await write?.(head, weights);
-        yield write === null ? weights.subarray(head * cells, (head + 1) * cells) : weights;
+      const write = length > LONGEST_WHOLE ? await groupWriter(layer) : null;
+      if (write === null) {
+        const weights = await wholeLayer(layer);
+        for (let head = 0; head < heads; head++) {
+          yield weights.subarray(head * cells, (head + 1) * cells);
+        }
+        return;
       }
+      const group = spare ?? new Float32Array(groupSize * cells);
+      spare = null;
+      for (let first = 0; first < heads; first += groupSize) {
+        const count = Math.min(groupSize, heads - first);
+        await write(first, group.subarray(0, count * cells));
+        for (let head = 0; head < count; head++) {
+          yield group.subarray(head * cells, (head + 1) * cells);
+        }
+      }
+      // Whoever looks at every head goes through the layers in their order.
+      spare = layer < plans.length - 1 ? group : null;
     },
     async head(layer, head) {
-      if (!Number.isInteger(head) || head < 0 || head >= heads) {
-        throw new HeadlightError('argument-invalid', `There is no head ${head}; each layer has ${heads}.`);
-      }
-      const write = await headWriter(layer);
+      checkHead(head, heads);
+      const write = await groupWriter(layer);
       if (write !== null) {
         const weights = new Float32Array(cells);
         await write(head, weights);

@@ -9,7 +9,7 @@ import { analyzeGraph, type GraphAnalysis } from '../onnx/analysis';
 import type { AttentionSite } from '../onnx/attention';
 import { type CacheSite, findCacheSites, findRowSelection } from '../onnx/cache-sites';
 import { readModel } from '../onnx/graph';
-import { type InstrumentedModel, instrument } from '../onnx/instrument';
+import { HANDED_ROWS_INPUT, type InstrumentedModel, instrument, ROWS_INPUT } from '../onnx/instrument';
 import { type LayerFindings, reportLayers } from '../onnx/layer-report';
 import { ModelFile } from '../onnx/model-file';
 import { countParameters, type Parameters, weightsOf } from '../onnx/parameters';
@@ -17,15 +17,14 @@ import type { ResidualStream } from '../onnx/residual-stream';
 import type { Signature } from '../onnx/signature';
 import { Anatomy, planAnatomy } from './anatomy';
 import { type AttentionPlan, planAttention, weightsModel } from './attention-plan';
-import { type AttentionReplay, createAttentionReplay, Preparations, shareEqual } from './attention-replay';
+import { createAttentionReplay, Preparations, shareEqual } from './attention-replay';
 import { type ContinuingBranch, chooseBranch } from './branch-choice';
-import { Decoding, rowsFeed } from './decoding';
+import { Decoding } from './decoding';
 import { DeviceSession, type RunListener } from './device-session';
-import { buildFeeds, type Feeds } from './feeds';
+import { buildFeeds, type Feeds, rowsFeed } from './feeds';
+import { type KeptAttention, keptWeights } from './kept-attention';
 import { loadRuntime, type Runtime } from './providers';
 import { floatData } from './tensors';
-
-export type { AttentionReplay } from './attention-replay';
 
 export interface DecoderOptions {
   /** Path of the `.onnx` file. */
@@ -42,6 +41,8 @@ export interface DecoderOptions {
 export interface ForwardOptions {
   /** Hand out the residual stream too. */
   readonly hiddenStates?: boolean;
+  /** Compute attention from queries and keys whatever the passage's length. */
+  readonly replaysAttention?: boolean;
 }
 
 /** One run of the model. */
@@ -58,7 +59,7 @@ export interface ForwardPass {
   /** The same as the graph gave it, [1, T, D] each, for the stages; empty where there is none. */
   readonly stream: readonly Tensor[];
   /** Null where the model's attention was not found. Keeps queries and keys, and not the logits. */
-  readonly attention: AttentionReplay | null;
+  readonly attention: KeptAttention | null;
 }
 
 interface Parts {
@@ -81,6 +82,8 @@ interface Parts {
   readonly continuing: ContinuingBranch | null;
   /** Whether the graph takes the rows that logits are wanted for. */
   readonly hasRows: boolean;
+  /** By layer: the output with the attention weights of the rows that are wanted; empty where the graph has none. */
+  readonly weightOutputs: readonly string[];
   /** The graph with those layers' weights as outputs that cannot be replayed; null where there are none. */
   readonly rerunModel: InstrumentedModel | null;
   readonly anatomy: Anatomy;
@@ -88,6 +91,12 @@ interface Parts {
 
 /** What is known of a model beside its configuration. */
 export type DecoderReport = Omit<ModelReport, 'model' | 'device'>;
+
+/**
+ * Up to so much a run hands out all attention weights itself, which is faster than to compute them again. Beyond, queries and
+ * keys take less.
+ */
+const MOST_WEIGHT_BYTES = 48 * 1024 * 1024;
 
 /** A passage to try a model with at load. */
 const PROBE_LENGTH = 10;
@@ -132,7 +141,8 @@ export class Decoder {
       const fresh = cacheSites?.flatMap((site) => site.fresh ?? []) ?? [];
       const expose = [...(plan?.fetch ?? []), ...(stream.found ? stream.tensors : []), ...fresh];
       const select = findRowSelection(analysis.topology, analysis.parts, stream);
-      const instrumented = instrument(model, { expose, select, replace: handingOut(analysis, expose) });
+      const rowsOf = device === 'cpu' && plan !== null ? weightOutputsOf(analysis, plan) : new Map<string, string>();
+      const instrumented = instrument(model, { expose, select, rowsOf, replace: handingOut(analysis, expose) });
       const session = await DeviceSession.open(instrumented, {
         device,
         name: graphFile,
@@ -160,6 +170,7 @@ export class Decoder {
         cacheSites,
         continuing,
         hasRows: select !== null,
+        weightOutputs: [...rowsOf.values()],
         rerunModel: rerun.length === 0 ? null : weightsModel(analysis.parts.topology, rerun, []),
         anatomy: new Anatomy({
           ...{ runtime, graphFile, open: analysis.parts.open, config, signature },
@@ -238,14 +249,19 @@ export class Decoder {
    * @param ids [T], each below the vocabulary's size
    * @throws HeadlightError `text-empty`, `text-too-long` beyond the model's context, `argument-invalid`
    */
-  async forward(ids: Uint32Array, { hiddenStates = false }: ForwardOptions = {}): Promise<ForwardPass> {
-    const { runtime, config, signature, session, stream, attention, hasRows } = this.parts;
+  async forward(
+    ids: Uint32Array,
+    { hiddenStates = false, replaysAttention = false }: ForwardOptions = {},
+  ): Promise<ForwardPass> {
+    const { runtime, config, signature, session, stream, attention, weightOutputs } = this.parts;
     checkIds(ids, config);
     const length = ids.length;
+    const weightBytes = Float32Array.BYTES_PER_ELEMENT * config.layers * config.heads * length ** 2;
+    const givesWeights = !replaysAttention && weightOutputs.length > 0 && weightBytes <= MOST_WEIGHT_BYTES;
     const passage = buildFeeds(runtime, signature, config, ids);
-    const feeds = hasRows ? { ...passage, ...rowsFeed(runtime, 0, length) } : passage;
+    const feeds = { ...passage, ...this.rowsFeeds({ from: 0, to: length }, givesWeights ? length : 0) };
     const streamTensors = hiddenStates && stream.found ? stream.tensors : [];
-    const kept = 'unavailable' in attention ? [] : attention.fetch;
+    const kept = 'unavailable' in attention ? [] : givesWeights ? weightOutputs : attention.fetch;
     const results = await session.run(feeds, [signature.logits, ...kept, ...streamTensors], length);
     const logits = logitsOf(results[signature.logits], length, this.parts);
     return {
@@ -253,7 +269,30 @@ export class Decoder {
       logits,
       hiddenStates: streamTensors.length === 0 ? null : streamTensors.map((name) => floatData(results[name])),
       stream: streamTensors.map((name) => results[name]),
-      attention: 'unavailable' in attention ? null : this.replay(attention, ids, feeds, results),
+      attention:
+        'unavailable' in attention
+          ? null
+          : givesWeights
+            ? keptWeights(
+                weightOutputs.map((name) => results[name]),
+                config.heads,
+                length,
+              )
+            : this.replay(attention, ids, feeds, results),
+    };
+  }
+
+  /**
+   * What the inputs are given that Headlight has added to the graph.
+   *
+   * @param logits rows that these are wanted for
+   * @param weights so many rows of the attention weights are wanted
+   */
+  private rowsFeeds(logits: TokenRange, weights: number): Feeds {
+    const { runtime, hasRows, weightOutputs } = this.parts;
+    return {
+      ...(hasRows ? rowsFeed(runtime, ROWS_INPUT, logits.from, logits.to) : {}),
+      ...(weightOutputs.length > 0 ? rowsFeed(runtime, HANDED_ROWS_INPUT, 0, weights) : {}),
     };
   }
 
@@ -267,8 +306,7 @@ export class Decoder {
   async predictions(ids: Uint32Array, rows: TokenRange): Promise<Float32Array> {
     const { runtime, config, signature, session, hasRows } = this.parts;
     checkIds(ids, config);
-    const passage = buildFeeds(runtime, signature, config, ids);
-    const feeds = hasRows ? { ...passage, ...rowsFeed(runtime, rows.from, rows.to) } : passage;
+    const feeds = { ...buildFeeds(runtime, signature, config, ids), ...this.rowsFeeds(rows, 0) };
     const results = await session.run(feeds, [signature.logits], ids.length);
     const { from, to } = hasRows ? { from: 0, to: rows.to - rows.from } : rows;
     const logits = logitsOf(results[signature.logits], hasRows ? to : ids.length, this.parts);
@@ -282,8 +320,9 @@ export class Decoder {
   }
 
   private async openDecoding(): Promise<Decoding> {
-    const { runtime, session, signature, config, cacheSites: sites, hasRows, continuing } = this.parts;
-    const graph = { session, signature, sites, hasRows };
+    const { runtime, session, signature, config, cacheSites: sites, hasRows, weightOutputs, continuing } = this.parts;
+    const besides = weightOutputs.length > 0 ? rowsFeed(runtime, HANDED_ROWS_INPUT, 0, 0) : {};
+    const graph = { session, signature, sites, hasRows, besides };
     // A branch that the runtime does not take is one more that cannot go on.
     this.continuingSession = continuing === null ? null : this.openContinuing(continuing).catch(() => null);
     const other = await this.continuingSession;
@@ -294,6 +333,7 @@ export class Decoder {
         signature: continuing!.signature,
         sites: continuing!.sites,
         hasRows: false,
+        besides: {},
       },
     });
   }
@@ -332,7 +372,7 @@ export class Decoder {
     ids: Uint32Array,
     feeds: Feeds,
     results: Readonly<Record<string, Tensor>>,
-  ): AttentionReplay {
+  ): KeptAttention {
     const { runtime, config } = this.parts;
     const sites = plan.layers.flatMap(({ kind, site }) => (kind === 'replay' ? [site] : []));
     const kept = new Map(plan.constants);
@@ -390,6 +430,15 @@ async function planUnlessUnavailable(
     // A model that cannot be run at all says so when it is opened as a whole.
     return { unavailable: error.message };
   }
+}
+
+/**
+ * By the tensor: outputs for the attention weights of all layers; none where an operator of the exported graph keeps those
+ * of one to itself.
+ */
+function weightOutputsOf({ topology }: GraphAnalysis, { layers }: AttentionPlan): ReadonlyMap<string, string> {
+  const isAll = layers.every(({ site }) => topology.producer(site.weights) !== undefined);
+  return new Map(isAll ? layers.map(({ site }, layer) => [site.weights, `headlight.weights.${layer}`]) : []);
 }
 
 /** The nodes that hand out some of these tensors only if they are written so. */

@@ -5,7 +5,7 @@ import { DataType } from '../onnx/data-type';
 import { ROWS_INPUT } from '../onnx/instrument';
 import type { Signature } from '../onnx/signature';
 import type { DeviceSession } from './device-session';
-import { buildFeeds, type Feeds } from './feeds';
+import { buildFeeds, type Feeds, rowsFeed } from './feeds';
 import { type CacheShape, KeyValueBuffer, type TokenState } from './key-value-buffer';
 import type { Runtime } from './providers';
 import { floatData } from './tensors';
@@ -20,6 +20,8 @@ export interface DecodingGraph {
   readonly sites: readonly CacheSite[] | null;
   /** Whether the graph has `ROWS_INPUT`. */
   readonly hasRows: boolean;
+  /** What the graph is given besides, the same for every run. */
+  readonly besides: Feeds;
 }
 
 export interface DecodingOptions {
@@ -215,15 +217,15 @@ export class Decoding {
 
   private async run(ids: Uint32Array, rows: number, fetch: readonly string[]) {
     const { runtime, config, graph, continuing } = this.options;
-    const { session, signature, hasRows } =
+    const { session, signature, hasRows, besides } =
       (this.buffer !== null && this.buffer.slots > 0 ? continuing : null) ?? graph;
     const past =
       this.buffer === null
         ? undefined
         : { length: this.buffer.length, slots: this.buffer.slots, tensors: this.buffer.tensors(runtime) };
-    const feeds: Record<string, Tensor> = { ...buildFeeds(runtime, signature, config, ids, past) };
+    const feeds: Record<string, Tensor> = { ...buildFeeds(runtime, signature, config, ids, past), ...besides };
     if (hasRows) {
-      Object.assign(feeds, rowsFeed(runtime, this.selectsRows ? ids.length - rows : 0, ids.length));
+      Object.assign(feeds, rowsFeed(runtime, ROWS_INPUT, this.selectsRows ? ids.length - rows : 0, ids.length));
     }
     const results = await session.run(feeds, [signature.logits, ...fetch], ids.length);
     const data = floatData(results[signature.logits]);
@@ -259,12 +261,6 @@ export class Decoding {
     const wanted = this.kind === 'buffered' ? length + ROOM : length;
     return Math.max(length, Math.min(wanted, this.options.config.contextLength - reading));
   }
-}
-
-/** The rows from…to of a run, for a graph that selects rows. */
-export function rowsFeed({ Tensor }: Runtime, from: number, to: number): Feeds {
-  const rows = BigInt64Array.from({ length: to - from }, (_, index) => BigInt(from + index));
-  return { [ROWS_INPUT]: new Tensor('int64', rows, [rows.length]) };
 }
 
 /** From an empty past as the graph takes it; null where there is none. */

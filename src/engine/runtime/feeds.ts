@@ -63,10 +63,25 @@ export function buildFeeds(
       case 'use-cache':
         return numbers(input, Uint32Array.of(past.length > 0 ? 1 : 0), [1]);
       case 'past':
-        return past.tensors[input.info.name] ?? emptyPast({ Tensor }, input, config);
+        return past.tensors[input.info.name] ?? nothingRead({ Tensor }, input, config);
     }
   };
   return Object.fromEntries(inputs.map((input) => [input.info.name, feed(input)]));
+}
+
+/** The rows from…to − 1 of a run, for an input that names rows. */
+export function rowsFeed({ Tensor }: Runtime, name: string, from: number, to: number): Feeds {
+  const rows = BigInt64Array.from({ length: to - from }, (_, index) => BigInt(from + index));
+  return { [name]: new Tensor('int64', rows, [rows.length]) };
+}
+
+/** Every text begins with the same: it is made once for an input. */
+const nothing = new WeakMap<GraphInput, Tensor>();
+
+function nothingRead(runtime: Pick<Runtime, 'Tensor'>, input: GraphInput, config: DecoderConfig): Tensor {
+  const tensor = nothing.get(input) ?? emptyPast(runtime, input, config);
+  nothing.set(input, tensor);
+  return tensor;
 }
 
 /** Keys or values of no token: the axis of the sequence has a length of 0, all others are as the graph declares them. */

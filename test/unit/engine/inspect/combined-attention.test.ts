@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { CombinedAttention } from '../../../../src/engine/inspect/combined-attention';
-import type { AttentionReplay } from '../../../../src/engine/runtime/attention-replay';
+import type { KeptAttention } from '../../../../src/engine/runtime/kept-attention';
 
 const LENGTH = 4;
 const HEADS = 2;
@@ -39,7 +39,7 @@ describe('combined attention', () => {
           yield place;
         }
       },
-    } as unknown as AttentionReplay);
+    } as unknown as KeptAttention);
   });
 
   const of = (layer: number, head: number, cell: number) => layers[layer][head * LENGTH * LENGTH + cell];

@@ -4,7 +4,7 @@ import * as ort from 'onnxruntime-node';
 import { encodeModel } from '../../../../src/engine/onnx/build';
 import { DataType } from '../../../../src/engine/onnx/data-type';
 import { readModel } from '../../../../src/engine/onnx/graph';
-import { type InstrumentedModel, instrument } from '../../../../src/engine/onnx/instrument';
+import { HANDED_ROWS_INPUT, type InstrumentedModel, instrument } from '../../../../src/engine/onnx/instrument';
 import { ModelFile } from '../../../../src/engine/onnx/model-file';
 import { GraphField, ModelField, TensorField } from '../../../../src/engine/onnx/schema';
 import { Topology } from '../../../../src/engine/onnx/topology';
@@ -57,6 +57,27 @@ describe('instrumented models', () => {
       assert.ok(Math.abs(value - worst[index]) < 1e-5);
     });
     assert.deepEqual(results[tensors.weights[0]].dims, [1, 2, 5, 5]);
+  });
+
+  it('hands out the rows of inner tensors that are asked for, or none', async () => {
+    const { builder, tensors } = buildDecoder({ layers: 2, heads: 2, headDim: 32, vocabSize: 97, contextLength: 64 });
+    const opened = ModelFile.open(files.write(builder));
+    const rowsOf = new Map(tensors.weights.map((name, layer) => [name, `rows.${layer}`]));
+    const model = instrument(readModel(opened), { expose: tensors.weights, rowsOf });
+    opened.close();
+    for (const wanted of [[0, 1, 2, 3, 4], [3], []]) {
+      const rows = new ort.Tensor('int64', BigInt64Array.from(wanted, BigInt), [wanted.length]);
+      const results = await outputs(model, { ...decoderFeeds, [HANDED_ROWS_INPUT]: rows });
+      for (const [layer, name] of tensors.weights.entries()) {
+        const whole = results[name].data as Float32Array;
+        const given = results[`rows.${layer}`];
+        assert.deepEqual(given.dims, [1, 2, wanted.length, 5]);
+        const expected = [0, 1].flatMap((head) =>
+          wanted.flatMap((row) => [...whole.subarray((head * 5 + row) * 5, (head * 5 + row + 1) * 5)]),
+        );
+        assert.deepEqual([...(given.data as Float32Array)], expected);
+      }
+    }
   });
 
   it('leaves out what the exposed tensors do not need', async () => {

@@ -55,6 +55,9 @@ const LONG = [
   'half precision',
 ];
 
+/** Their heads cannot be told apart. */
+const APART: ReadonlySet<string> = new Set(['heads folded into the batch', 'products as Einsum']);
+
 describe('Decoder', () => {
   let folder: string;
   let file: string;
@@ -67,7 +70,7 @@ describe('Decoder', () => {
   });
 
   for (const [name, variant] of Object.entries(VARIANTS)) {
-    it(`replays the attention of ${name}`, async () => {
+    it(`hands out and replays the attention of ${name}`, async () => {
       const shape = { ...SMALL, ...variant };
       const { builder, tensors } = buildDecoder(shape);
       builder.write(file);
@@ -76,10 +79,12 @@ describe('Decoder', () => {
         assert.equal(decoder.attentionUnavailable, null);
         assert.deepEqual(decoder.rerunLayers, []);
         assert.equal(decoder.hiddenStatesUnavailable, null);
-        const pass = await decoder.forward(IDS, { hiddenStates: true });
         const half = shape.dataType === DataType.Float16;
-        await compareWithGraph(file, shape, tensors, pass, half ? 2e-3 : 1e-6, half ? 2e-2 : 1e-4);
-        await checkInvariants(pass, half ? 2e-3 : 1e-5);
+        for (const replaysAttention of [false, true]) {
+          const pass = await decoder.forward(IDS, { hiddenStates: true, replaysAttention });
+          await compareWithGraph(file, shape, tensors, pass, half ? 2e-3 : 1e-6, half ? 2e-2 : 1e-4);
+          await checkInvariants(pass, half ? 2e-3 : 1e-5);
+        }
       } finally {
         await decoder.dispose();
       }
@@ -92,7 +97,8 @@ describe('Decoder', () => {
       const shape = { ...SMALL, ...VARIANTS[name], layers: 1, contextLength: ids.length };
       const half = shape.dataType === DataType.Float16;
       await opened(shape, async (decoder, tensors) => {
-        const pass = await decoder.forward(ids, { hiddenStates: true });
+        assert.equal(hasBlocks(decoder), !APART.has(name));
+        const pass = await decoder.forward(ids, { hiddenStates: true, replaysAttention: true });
         await compareWithGraph(file, shape, tensors, pass, half ? 5e-3 : 1e-5, half ? 5e-2 : 1e-3, ids);
       });
     });
@@ -118,7 +124,7 @@ describe('Decoder', () => {
     await opened({ cellBias: true, mask: 'add' }, async (decoder, tensors) => {
       assert.equal(decoder.attentionUnavailable, null);
       assert.deepEqual(decoder.rerunLayers, [0, 1, 2]);
-      const pass = await decoder.forward(IDS, { hiddenStates: true });
+      const pass = await decoder.forward(IDS, { hiddenStates: true, replaysAttention: true });
       assert.equal(pass.attention!.byteLength, 0);
       await compareWithGraph(file, { ...SMALL, cellBias: true }, tensors, pass, 1e-6, 1e-4);
       await checkInvariants(pass, 1e-5);
@@ -128,7 +134,7 @@ describe('Decoder', () => {
   it('keeps queries and keys, and one mask for all layers', async () => {
     for (const mask of ['add', 'where'] as const) {
       await opened({ mask }, async (decoder) => {
-        const { attention } = await decoder.forward(IDS);
+        const { attention } = await decoder.forward(IDS, { replaysAttention: true });
         const { layers, heads, headDim } = SMALL;
         const projections = layers * 2 * heads * headDim * IDS.length * 4;
         const cellBytes = mask === 'add' ? 4 : 1;
@@ -251,8 +257,31 @@ describe('Decoder', () => {
   });
 
   it('closes with its passes', async () => {
-    const { attention } = await opened({}, (decoder) => decoder.forward(IDS));
+    const { attention } = await opened({}, (decoder) => decoder.forward(IDS, { replaysAttention: true }));
     await assert.rejects(attention!.layer(0), fails('internal', /cannot be recomputed .* inspect it again/));
+  });
+
+  it('hands out the weights of a short passage, and keeps queries and keys of a longer one', async () => {
+    const shape = { layers: 2, heads: 8, headDim: 2, contextLength: 1000 };
+    await opened(shape, async (decoder) => {
+      const { layers, heads } = shape;
+      const read = (length: number) => decoder.forward(Uint32Array.from({ length }, (_, i) => i % SMALL.vocabSize));
+      const short = await read(100);
+      assert.equal(short.attention!.byteLength, layers * heads * 100 ** 2 * 4);
+      const long = await read(1000);
+      assert.ok(long.attention!.byteLength < (layers * heads * 1000 ** 2 * 4) / 8);
+      // A text of which another is the beginning has the same weights there, in whichever way.
+      const [some, all] = [await short.attention!.head(1, 3), await long.attention!.head(1, 3)];
+      for (let query = 0; query < 100; query++) {
+        const row = all.subarray(query * 1000, query * 1000 + 100);
+        close(some.subarray(query * 100, (query + 1) * 100), row, 1e-6, `row ${query}`);
+      }
+      for (const pass of [short, long]) {
+        await assert.rejects(pass.attention!.head(1, 8), fails('argument-invalid', /no head 8; each layer has 8/));
+        await assert.rejects(pass.attention!.layer(2), fails('argument-invalid', /no layer 2; the model has 2/));
+        await assert.rejects(pass.attention!.eachHead(-1).next(), fails('argument-invalid', /no layer -1/));
+      }
+    });
   });
 });
 
@@ -273,6 +302,7 @@ describe('Decoder on the default model', () => {
     assert.deepEqual(decoder.rerunLayers, []);
     const ids = Uint32Array.from({ length: 40 }, (_, index) => (index * 7919) % 50_000);
     const pass = await decoder.forward(ids, { hiddenStates: true });
+    const replayed = await decoder.forward(ids, { replaysAttention: true });
     assert.equal(pass.hiddenStates!.length, pass.attention!.layers + 1);
     await checkInvariants(pass, 1e-5);
     const { layers, heads } = pass.attention!;
@@ -280,8 +310,10 @@ describe('Decoder on the default model', () => {
       const whole = await pass.attention!.layer(layer);
       for (let head = 0; head < heads; head++) {
         const cells = ids.length ** 2;
-        const alone = await pass.attention!.head(layer, head);
-        close(alone, whole.subarray(head * cells, (head + 1) * cells), 1e-6, `head ${layer}.${head}`);
+        for (const { attention } of [pass, replayed]) {
+          const alone = await attention!.head(layer, head);
+          close(alone, whole.subarray(head * cells, (head + 1) * cells), 1e-6, `head ${layer}.${head}`);
+        }
       }
     }
   });
@@ -293,6 +325,12 @@ describe('Decoder on the default model', () => {
     close(prefix.logits, whole.logits.subarray(0, prefix.logits.length), 1e-4, 'logits');
   });
 });
+
+/** Whether the first layer has proved at load that it can be computed by blocks: without, all is right and slow. */
+function hasBlocks(decoder: Decoder): boolean {
+  const { attention } = Reflect.get(decoder, 'parts') as { attention: { layers: readonly { blocks: unknown }[] } };
+  return attention.layers[0].blocks !== null;
+}
 
 /** Against a plain run of the graph with the same tensors as outputs. */
 async function compareWithGraph(
