@@ -1,8 +1,8 @@
 import type { Cancellation } from '../inspect/cancellation';
 import type { ReadAhead, RememberingModel, Turn } from './remembering-model';
 
-/** Tokens that are read along with one: so few take a model hardly longer, and more are seldom right. */
-const LONGEST_GUESS = 3;
+/** Tokens that are read along with one: so few take a model hardly longer, and a third is seldom right. */
+const LONGEST_GUESS = 2;
 /** So many last tokens at most are looked for where they stood before. */
 const LONGEST_MATCH = 3;
 /** Texts that were written last, by their tokens. */
