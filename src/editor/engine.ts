@@ -85,6 +85,11 @@ export class Engine implements vscode.Disposable {
         this.use(loaded);
         this.stopped.fire();
       },
+      onReason: (reason) => {
+        if (this.loadedModel !== null) {
+          this.use({ ...this.loadedModel, device: { device: 'cpu', reason } });
+        }
+      },
     });
     this.modelProcess.onNotification(LoadProgressNotification, ({ stage }) => {
       // Loading comes after the trials.
@@ -125,7 +130,15 @@ export class Engine implements vscode.Disposable {
           this.trying = tried;
         }
       };
-      const loading = this.modelProcess.load(directory, device, undefined, onTry).then(
+      const behind = (tried: Device | null) => {
+        this.trying = tried;
+      };
+      // Who names a device waits for it; nobody has asked for those that `auto` tries.
+      const asked =
+        device === 'auto'
+          ? this.modelProcess.loadAtOnce(directory, behind)
+          : this.modelProcess.load(directory, device, undefined, onTry);
+      const loading = asked.then(
         (loaded) => {
           if (this.loading === loading) {
             this.loadedModel = loaded;

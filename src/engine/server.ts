@@ -33,6 +33,7 @@ import {
   WorkedRowRequest,
 } from '../protocol/stages';
 import { TrainingRequest } from '../protocol/training';
+import { endWithParent } from './end-with-parent';
 import { IdleWork } from './idle-work';
 import { pauseUnlessCancelled } from './inspect/cancellation';
 import { describeModel } from './inspect/describe-model';
@@ -96,6 +97,9 @@ export function serve(connection: MessageConnection): void {
 
   answer(LoadModelRequest, ({ directory, device }, cancellation) =>
     inTurn(cancellation, async () => {
+      if (device.device !== 'cpu') {
+        endWithParent();
+      }
       const next = await Inspector.open({
         directory,
         device: device.device,
@@ -116,6 +120,7 @@ export function serve(connection: MessageConnection): void {
     }),
   );
   answer(ProbeDeviceRequest, async ({ device }) => {
+    endWithParent();
     await probeDevice(device);
     return null;
   });

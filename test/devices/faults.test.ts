@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -7,7 +9,7 @@ import { projectCache, root } from '../../scripts/project.mjs';
 import { DeviceChooser, type DeviceChooserOptions } from '../../src/engine/devices/device-chooser';
 import { ModelHost } from '../../src/engine/devices/model-host';
 import type { DeviceChoice } from '../../src/protocol/device';
-import { TraceRequest } from '../../src/protocol/engine';
+import { ProbeDeviceRequest, TraceRequest } from '../../src/protocol/engine';
 import type { LoadedModel } from '../../src/protocol/model';
 import { changingLogits, type Fault, faultyEngine } from './faulty-engine';
 
@@ -42,15 +44,17 @@ describe('a device that does not work', () => {
     const log = (line: string) => lines.push(line);
     const chooser = new DeviceChooser({ entryPoint, storage: storage(), log, ...options });
     const moved: LoadedModel[] = [];
+    const reasons: (string | null)[] = [];
     const host = new ModelHost({
       entryPoint,
       chooser,
       log,
       onNotice: (sentence) => notices.push(sentence),
       onMoved: (loaded) => moved.push(loaded),
+      onReason: (reason) => reasons.push(reason),
     });
     cleanups.push(() => host.restart());
-    return { host, chooser, moved };
+    return { host, chooser, moved, reasons };
   }
 
   /** It runs on the processor for that reason, and answers. */
@@ -124,6 +128,29 @@ describe('a device that does not work', () => {
     assert.equal(lines.filter((line) => /WebGPU is not used/.test(line)).length, 1);
     const [trial] = lines.flatMap((line) => /^engine started, process (\d+)/.exec(line)?.[1] ?? []);
     assert.throws(() => process.kill(Number(trial), 0), 'the process that hangs was ended');
+  });
+
+  it('that hangs, and the process that asked for it is gone: it does not stay behind', async () => {
+    const { entryPoint } = faultyEngine('orphan', { create: 'for (;;) {}' });
+    const asking = `
+      const engine = require('node:child_process').fork(${JSON.stringify(entryPoint)}, [], { serialization: 'advanced' });
+      engine.send({ jsonrpc: '2.0', id: 1, method: ${JSON.stringify(ProbeDeviceRequest.method)}, params: { device: 'webgpu' } });
+      setTimeout(() => console.log(engine.pid), 2000);`;
+    const parent = spawn(process.execPath, ['-e', asking], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const pid = Number(String((await once(parent.stdout, 'data'))[0]));
+    process.kill(pid, 0);
+    parent.kill('SIGKILL');
+    const isThere = () => {
+      try {
+        process.kill(pid, 0);
+        return true;
+      } catch {
+        return false;
+      }
+    };
+    while (isThere()) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
   });
 
   it('that ends the process when it is started', async () => {
@@ -391,6 +418,67 @@ describe('a device that does not work', () => {
     assert.deepEqual((await slow.host.load(MODEL, 'webgpu')).device, { device: 'webgpu', reason: null });
     const fast = faulty('fast', { cpuRun: 'await sleep(30); return run();' });
     assert.deepEqual((await fast.host.load(MODEL, 'auto')).device, { device: 'webgpu', reason: null });
+  });
+
+  describe('is tried while the model runs on the processor already', () => {
+    const tried: (string | null)[] = [];
+    const hear = (device: string | null) => tried.push(device);
+    beforeEach(() => tried.splice(0));
+
+    async function until(holds: () => boolean): Promise<void> {
+      while (!holds()) {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    }
+
+    it('and hangs: nobody waits for it, and the reason comes later', async () => {
+      const { host, moved, reasons } = faulty('hang-behind', { create: 'for (;;) {}' }, { limits: { probe: 5000 } });
+      const { device } = await host.loadAtOnce(MODEL, hear);
+      assert.deepEqual(device, { device: 'cpu', reason: null });
+      const { pid } = host;
+      assert.equal((await host.request(TraceRequest, { text: TEXT })).device.device, 'cpu');
+      assert.deepEqual(reasons, []);
+      await until(() => reasons.length > 0);
+      assert.deepEqual(reasons, ['WebGPU did not answer within 5 s']);
+      assert.deepEqual(tried, ['webgpu', null]);
+      assert.deepEqual([notices, moved], [[], []]);
+      assert.equal(host.pid, pid, 'the model stays where it is');
+    });
+
+    it('and proves itself: the model moves there, and all that is asked meanwhile is answered', async () => {
+      const folder = storage();
+      const engine = faultyEngine('fast-behind', { cpuRun: 'await sleep(30); return run();' });
+      const { host, moved, reasons } = hostOf(engine.entryPoint, { storage: folder });
+      assert.equal((await host.loadAtOnce(MODEL, hear)).device.device, 'cpu');
+      const asked: Promise<unknown>[] = [];
+      const asking = setInterval(() => asked.push(host.request(TraceRequest, { text: TEXT })), 150);
+      await until(() => moved.length > 0);
+      clearInterval(asking);
+      await Promise.all(asked);
+      assert.ok(asked.length > 0);
+      assert.deepEqual(
+        moved.map(({ device }) => device),
+        [{ device: 'webgpu', reason: null }],
+      );
+      assert.equal((await host.request(TraceRequest, { text: TEXT })).device.device, 'webgpu');
+      assert.deepEqual([tried.at(-1), notices, reasons], [null, [], []]);
+      // The next start knows.
+      const next = hostOf(engine.entryPoint, { storage: folder });
+      tried.splice(0);
+      assert.equal((await next.host.loadAtOnce(MODEL, hear)).device.device, 'webgpu');
+      assert.deepEqual(tried, []);
+    });
+
+    it('and is left alone once another model is wanted', async () => {
+      const { host, moved, reasons } = faulty('left-behind', { create: 'await sleep(2000); return open();' });
+      await host.loadAtOnce(MODEL, hear);
+      await until(() => tried.length > 0);
+      const other = await host.load(path.join(root, 'models', 'headlight-small'), 'cpu');
+      assert.equal(other.model.name, 'headlight-small');
+      await new Promise((resolve) => setTimeout(resolve, 3000));
+      assert.deepEqual([moved, reasons, notices], [[], [], []]);
+      assert.equal((await host.request(TraceRequest, { text: TEXT })).model.name, 'headlight-small');
+    });
   });
 
   it('is not tried for the processor', async () => {

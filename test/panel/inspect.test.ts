@@ -360,6 +360,24 @@ describe('the panel', () => {
       await workbench.screenshot('long');
     });
 
+    it('is walked by keyboard while the pointer rests on it, and follows the pointer once that moves', async () => {
+      const { frame } = await panel();
+      const passage = frame.getByRole('listbox', { name: 'Tokens of the passage' });
+      await passage.focus();
+      await passage.press('Home');
+      const token = frame.locator('[data-token-index="30"]').first();
+      await token.hover();
+      await frame.locator('[data-readout="30"]').waitFor();
+      // The passage scrolls to its end, under the pointer.
+      await passage.press('End');
+      await frame.locator('[data-readout="511"]').waitFor();
+      await workbench.page.waitForTimeout(500);
+      assert.equal(await frame.locator('[data-readout="511"]').count(), 1);
+      const box = (await passage.boundingBox())!;
+      await workbench.page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+      await frame.locator('[data-readout="511"]').waitFor({ state: 'detached' });
+    });
+
     it('marks the tokens that share a character', async () => {
       await workbench.openFile('chinese-and-emoji.md');
       await workbench.selectLines(1, 12);

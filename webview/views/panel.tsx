@@ -78,7 +78,8 @@ function activityOf({ status, trying }: PanelSnapshot): Activity | null {
   if (status.kind !== 'working') {
     return null;
   }
-  return trying === null
+  // A model in use may be tried elsewhere meanwhile.
+  return trying === null || status.activity !== 'loading-model'
     ? ACTIVITIES[status.activity]
     : {
         title: tryingDevice(trying),

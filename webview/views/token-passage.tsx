@@ -59,8 +59,16 @@ export function TokenPassage({ passage, trace, colour }: { passage: Passage; tra
     });
   }, [store]);
 
+  /** Since the keyboard was used. What scrolls or grows under a pointer that rests is not pointed at. */
+  const pointerRests = useRef(false);
+  const point = (index: number | null) => {
+    if (!pointerRests.current) {
+      store.hover(index);
+    }
+  };
   const walk = (index: number | null) => {
     if (index !== null) {
+      pointerRests.current = true;
       store.hover(index);
       elements.current.scrollTo(root.current!, index);
       root.current!.setAttribute('aria-activedescendant', `token-${index}`);
@@ -95,8 +103,14 @@ export function TokenPassage({ passage, trace, colour }: { passage: Passage; tra
       aria-label="Tokens of the passage"
       aria-describedby="passage-keys"
       tabIndex={0}
-      onPointerOver={(event) => store.hover(tokenIndexAt(event))}
-      onPointerLeave={() => store.hover(null)}
+      onPointerOver={(event) => point(tokenIndexAt(event))}
+      onPointerMove={(event) => {
+        if (pointerRests.current) {
+          pointerRests.current = false;
+          point(tokenIndexAt(event));
+        }
+      }}
+      onPointerLeave={() => point(null)}
       onClick={(event) => {
         const index = tokenIndexAt(event);
         if (index !== null) {

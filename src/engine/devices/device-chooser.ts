@@ -99,22 +99,41 @@ export class DeviceChooser {
     cancellation?: CancellationToken,
     onTry?: (device: Device) => void,
   ): Promise<Chosen> {
+    const machine = await this.machine();
+    const model = await fingerprint(directory);
+    const chosen = await this.decide(machine, model, choice, async (device, limit) => {
+      onTry?.(device);
+      const tried = { directory, device, profile: false, software: choice !== 'auto' };
+      return (await this.try(machine, model, tried, limit, cancellation)).outcome;
+    });
+    return chosen!;
+  }
+
+  /** The same where nothing has to be tried for it; null where something has. */
+  async remembered(directory: string, choice: DeviceChoice): Promise<Chosen | null> {
+    return this.decide(await this.machine(), await fingerprint(directory), choice, null);
+  }
+
+  /** @param tryDevice what to do where nothing is known of a device; with null nothing is decided then */
+  private async decide(
+    machine: Machine,
+    model: string,
+    choice: DeviceChoice,
+    tryDevice: ((device: Device, limit: number) => Promise<Outcome>) | null,
+  ): Promise<Chosen | null> {
     if (choice === 'cpu') {
       return { device: 'cpu', reason: null, notice: null, patience: null };
     }
-    const machine = await this.machine();
-    const model = await fingerprint(directory);
     const problems: string[] = [];
     let notice: string | null = null;
     for (const device of choice === 'auto' ? this.automatic : [choice]) {
       const names = [device, `${device} ${model}`, ...(choice === 'auto' ? [`${device} software`] : [])];
       const known = names.map((name) => this.memory.get(machine.key, name)).find((outcome) => outcome !== null) ?? null;
       const limit = choice === 'auto' ? this.limits.proof : Math.max(PATIENT_PROOF, this.limits.proof);
-      if (known === null) {
-        onTry?.(device);
+      if (known === null && tryDevice === null) {
+        return null;
       }
-      const tried = { directory, device, profile: false, software: choice !== 'auto' };
-      const outcome = known ?? (await this.try(machine, model, tried, limit, cancellation)).outcome;
+      const outcome = known ?? (await tryDevice!(device, limit));
       const problem = outcome.problem ?? (choice === 'auto' ? slowness(device, outcome) : null);
       if (problem === null) {
         const { run } = this.limits;

@@ -1,5 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { CancellationToken, NotificationType, RequestType } from 'vscode-jsonrpc';
+import {
+  type CancellationToken,
+  CancellationTokenSource,
+  type NotificationType,
+  type RequestType,
+} from 'vscode-jsonrpc';
 import { DEVICE_NAMES, type Device, type DeviceChoice } from '../../protocol/device';
 import { HeadlightError } from '../../protocol/errors';
 import type { LoadedModel } from '../../protocol/model';
@@ -11,8 +16,15 @@ export interface ModelHostOptions extends Omit<EngineClientOptions, 'env'> {
   readonly chooser: DeviceChooser;
   /** Called with a sentence for people: the model does not run where it was asked to, or no longer does. */
   readonly onNotice: (sentence: string) => void;
-  /** Called when the model was loaded again, on the processor, for a request that waits for it. All traces are gone. */
+  /** Called when the model was loaded again, on another device. All traces are gone. */
   readonly onMoved: (loaded: LoadedModel) => void;
+  /** Called when it has turned out why the model runs on the processor, as `DeviceStatus.reason`. */
+  readonly onReason?: (reason: string | null) => void;
+}
+
+interface Running {
+  readonly wanted: Wanted;
+  readonly device: Device;
 }
 
 interface Wanted {
@@ -32,11 +44,16 @@ export class ModelHost {
   /** In which a model is loaded that will replace the one in use. */
   private replacement: ModelProcess | null = null;
   private readonly listeners: ((client: ModelProcess) => void)[] = [];
-  private loaded: { readonly wanted: Wanted; readonly device: Device } | null = null;
+  private loaded: Running | null = null;
   private loading: { readonly wanted: Wanted; readonly result: Promise<LoadedModel> } | null = null;
   /** Why a device is not used again before the next `restart`. */
   private readonly lost = new Map<Device, string>();
   private moving: Promise<void> | null = null;
+  /** Ends the trials that go on behind a model in use. */
+  private trials: CancellationTokenSource | null = null;
+  /** Requests that are under way, and who waits for there to be none. */
+  private asked = 0;
+  private readonly waiting: (() => void)[] = [];
   /** Of the process that was started last. */
   private environment: NodeJS.ProcessEnv = {};
 
@@ -68,6 +85,7 @@ export class ModelHost {
     cancellation?: CancellationToken,
     onTry?: (device: Device) => void,
   ): Promise<LoadedModel> {
+    this.endTrials();
     const wanted = { directory, choice };
     const { loading } = this;
     if (cancellation === undefined && loading?.wanted.directory === directory && loading.wanted.choice === choice) {
@@ -84,8 +102,88 @@ export class ModelHost {
     return result;
   }
 
+  /**
+   * As `load` with `auto`, where nothing has to be tried. Otherwise the model is loaded on the processor at once, devices are
+   * tried while it is used, and it moves to the one that proves itself.
+   *
+   * @param onTry before a device is tried; with null once all are
+   */
+  async loadAtOnce(directory: string, onTry: (device: Device | null) => void): Promise<LoadedModel> {
+    const isLost = this.lost.size > 0;
+    if (isLost || (await this.options.chooser.remembered(directory, 'auto')) !== null) {
+      return this.load(directory, 'auto');
+    }
+    const loaded = await this.load(directory, 'cpu');
+    const { loaded: running } = this;
+    if (running?.wanted.directory === directory) {
+      void this.tryBehind(running, onTry);
+    }
+    return loaded;
+  }
+
+  /** Finds the device for a model that runs on the processor meanwhile, and moves it there. */
+  private async tryBehind(running: Running, onTry: (device: Device | null) => void): Promise<void> {
+    const { chooser, log, onNotice, onReason, onMoved } = this.options;
+    const trials = new CancellationTokenSource();
+    this.endTrials();
+    this.trials = trials;
+    const isWanted = () => this.trials === trials && this.loaded === running;
+    const { directory } = running.wanted;
+    try {
+      const chosen = await chooser.choose(directory, 'auto', trials.token, (device) => isWanted() && onTry(device));
+      if (!isWanted()) {
+        return;
+      }
+      if (chosen.notice !== null) {
+        onNotice(chosen.notice);
+      }
+      if (chosen.device === 'cpu') {
+        onReason?.(chosen.reason);
+        return;
+      }
+      try {
+        onMoved(await this.loadOn({ directory, choice: 'auto' }, chosen, trials.token, true));
+      } catch (error) {
+        const why = failureOf(chosen.device, error);
+        if (why === null) {
+          throw error;
+        }
+        this.lost.set(chosen.device, why);
+        onReason?.(why);
+      }
+    } catch (error) {
+      // The model is in use, whatever became of the trials.
+      log(`no other device is used: ${HeadlightError.from(error).message}`);
+    } finally {
+      if (this.trials === trials) {
+        this.trials = null;
+        onTry(null);
+      }
+      trials.dispose();
+    }
+  }
+
+  private endTrials(): void {
+    this.trials?.cancel();
+    this.trials = null;
+  }
+
   /** @throws HeadlightError what the engine answered, or `engine-stopped`, or `cancelled` */
   async request<P, R>(type: RequestType<P, R, unknown>, params: P, cancellation?: CancellationToken): Promise<R> {
+    this.asked++;
+    try {
+      return await this.ask(type, params, cancellation);
+    } finally {
+      this.asked--;
+      if (this.asked === 0) {
+        for (const wake of this.waiting.splice(0)) {
+          wake();
+        }
+      }
+    }
+  }
+
+  private async ask<P, R>(type: RequestType<P, R, unknown>, params: P, cancellation?: CancellationToken): Promise<R> {
     await this.moving;
     const { loaded } = this;
     try {
@@ -102,6 +200,7 @@ export class ModelHost {
 
   /** The settings have changed: devices may be used again that were lost, and libraries lie elsewhere. */
   reconsider(): void {
+    this.endTrials();
     this.lost.clear();
     if (!isDeepStrictEqual(this.environment, this.options.chooser.environment)) {
       this.loaded = null;
@@ -113,6 +212,7 @@ export class ModelHost {
   restart(): void {
     this.loaded = null;
     this.loading = null;
+    this.endTrials();
     this.lost.clear();
     this.replacement?.stop();
     this.client.stop();
@@ -174,10 +274,12 @@ export class ModelHost {
     return this.options.chooser.choose(directory, choice, cancellation, onTry);
   }
 
+  /** @param waits where the model in use is replaced, until nothing is asked of it any more */
   private async loadOn(
     wanted: Wanted,
     { device, reason, patience }: Omit<Chosen, 'notice'>,
     cancellation?: CancellationToken,
+    waits = false,
   ): Promise<LoadedModel> {
     const params = { directory: wanted.directory, device: { device, reason } };
     const client = this.loaded === null ? this.client : this.createClient();
@@ -189,6 +291,9 @@ export class ModelHost {
     try {
       const loaded = await client.load(params, patience, cancellation);
       if (replaces) {
+        if (waits) {
+          await this.untilNothingIsAsked(client);
+        }
         const before = this.client;
         this.client = client;
         before.stop(new HeadlightError('cancelled', 'Another model was loaded meanwhile.'));
@@ -204,6 +309,16 @@ export class ModelHost {
       if (this.replacement === client) {
         this.replacement = null;
       }
+    }
+  }
+
+  /** @throws HeadlightError `cancelled` where another replacement has come before this one */
+  private async untilNothingIsAsked(replacement: ModelProcess): Promise<void> {
+    while (this.asked > 0) {
+      await new Promise<void>((resolve) => this.waiting.push(resolve));
+    }
+    if (this.replacement !== replacement) {
+      throw new HeadlightError('cancelled', 'Another model was chosen meanwhile.');
     }
   }
 
