@@ -98,6 +98,7 @@ export class Workbench {
   /** Opens a file of the workspace in the group that has the focus. */
   async quickOpen(name: string): Promise<void> {
     await this.pick('Control+p', name, path.basename(name));
+    await this.pickIsGone();
   }
 
   /** Puts the keyboard focus into the first editor group. */
@@ -194,6 +195,7 @@ export class Workbench {
     await this.runCommand('Preferences: Color Theme');
     await this.choose(label, label);
     await this.page.locator(`.monaco-workbench.${mark}`).waitFor();
+    await this.pickIsGone();
   }
 
   /** Of the engine process that runs the model, as Headlight's log tells. */
@@ -218,6 +220,11 @@ export class Workbench {
   async screenshot(what: string): Promise<void> {
     mkdirSync(artifacts, { recursive: true });
     await this.page.screenshot({ path: path.join(artifacts, `${this.setup.name}-${what}.png`) });
+  }
+
+  /** Keys that are pressed while a quick pick goes away are lost. */
+  private async pickIsGone(): Promise<void> {
+    await this.page.locator('.quick-input-widget').waitFor({ state: 'hidden' });
   }
 
   /** Opens a quick pick by its keys and takes an entry of it. */
