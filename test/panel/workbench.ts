@@ -86,7 +86,12 @@ export class Workbench {
 
   /** Opens a file of the workspace in the first editor group, with the focus in it. */
   async openFile(name: string): Promise<void> {
-    await this.page.keyboard.press('Control+1');
+    // Keys are lost while the focus is on its way out of the panel.
+    if ((await this.page.locator('.editor-group-container').first().locator('.monaco-editor').count()) > 0) {
+      await this.focusEditor();
+    } else {
+      await this.page.keyboard.press('Control+1');
+    }
     await this.quickOpen(name);
     await this.page
       .locator('.tab.active', { hasText: path.basename(name) })

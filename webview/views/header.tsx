@@ -20,16 +20,17 @@ import { MenuButton } from '../ui/menu';
 export function Header({ snapshot }: { snapshot: PanelSnapshot }) {
   const { store, link } = usePanel();
   const trace = useSelected(traceOf);
-  const { model, device, trying, passage, following } = snapshot;
+  const { model, trying, passage, following } = snapshot;
+  const device = deviceOf(snapshot);
   return (
-    <header class={`header${trying === null && device !== null && device.reason !== null ? ' has-reason' : ''}`}>
+    <header class={`header${device !== null && device.reason !== null ? ' has-reason' : ''}`}>
       {model !== null && <ModelChip model={model} />}
-      {trying !== null && (
+      {device === null && trying !== null && (
         <span class="chip" data-chip="device">
           <span class="chip-name">{tryingDevice(trying)}</span>
         </span>
       )}
-      {trying === null && device !== null && <DeviceChip device={device} />}
+      {device !== null && <DeviceChip device={device} />}
       {passage !== null && (
         <span
           class="source"
@@ -91,6 +92,11 @@ function ModelChip({ model }: { model: ModelSummary }) {
       <span class="chip-more"> · {shape}</span>
     </span>
   );
+}
+
+/** Where the model runs; while others are tried, that is why it is there. */
+function deviceOf({ device, trying }: PanelSnapshot): DeviceStatus | null {
+  return device === null || trying === null ? device : { ...device, reason: `trying ${DEVICE_NAMES[trying]}…` };
 }
 
 /** While a device is tried with the model. */
