@@ -39,8 +39,8 @@ import { HeadProbe } from './head-scores';
 import { earlierOccurrences, headStatistics } from './head-statistics';
 import { branchPassage, passageOfIds, type TokenizedPassage, tokenizePassage } from './passage';
 import { group, poolLargest, poolWeights, windowCells } from './pool';
-import { scoreTokens } from './score';
 import { type StagedTrace, Stages } from './stages';
+import { tokenScore } from './token-score';
 
 /** The panel shows one trace and may still ask about the one it is replacing. */
 const KEPT_TRACES = 2;
@@ -329,10 +329,10 @@ export class Inspector {
     await pauseUnlessCancelled(cancellation);
     const ids = Uint32Array.from(tokens, (token) => token.id);
     const started = performance.now();
-    const { logits, attention, stream } = await this.decoder.forward(ids, { hiddenStates: true });
+    const { scores, lastLogits, attention, stream } = await this.decoder.read(ids, { hiddenStates: true });
     const forwardMs = performance.now() - started;
-    const scores = await scoreTokens(logits, ids, cancellation);
-    const readings = tokens.map((token, index): TokenReading => ({ ...token, ...scores[index] }));
+    await pauseUnlessCancelled(cancellation);
+    const readings = tokens.map((token, index): TokenReading => ({ ...token, ...tokenScore(scores, index) }));
     const meanSurprisal = mean(readings.flatMap(({ surprisal }) => (surprisal === null ? [] : [surprisal])));
     const { model, device, attentionUnavailable } = this.loaded;
     const trace: Trace = {
@@ -349,7 +349,6 @@ export class Inspector {
           : { available: true, layers: attention.layers, heads: attention.heads },
       timing: { tokenizeMs, forwardMs },
     };
-    const lastLogits = logits.slice(logits.length - logits.length / ids.length);
     const kept: KeptTrace = {
       trace,
       tokens: readings,

@@ -9,7 +9,7 @@ import { type Cancellation, pauseUnlessCancelled } from './cancellation';
 const MOST_ROWS = 2048;
 
 export interface TrainingText {
-  readonly decoder: Pick<Decoder, 'predictions' | 'anatomy'>;
+  readonly decoder: Pick<Decoder, 'score'>;
   readonly tokenizer: Pick<Tokenizer, 'textOf' | 'bytesOf'>;
   /** [N], all tokens of the text. */
   readonly ids: Uint32Array;
@@ -78,13 +78,11 @@ async function lossesOf(
   window: Uint32Array,
   first: number,
 ): Promise<readonly number[]> {
-  const targets = Array.from(window.subarray(first));
-  if (targets.length === 0) {
+  if (first === window.length) {
     return [];
   }
-  const logits = await decoder.predictions(window, { from: first - 1, to: window.length - 1 });
-  const readings = await decoder.anatomy.readLogits(logits, targets, 1);
-  return readings.map(({ own }) => Math.max(0, -Math.log(own!.probability)));
+  const { scores } = await decoder.score(window, { from: first - 1, to: window.length - 1 });
+  return scores.map(({ logProbability }) => Math.max(0, -logProbability));
 }
 
 function nameOf(tokenizer: TrainingText['tokenizer'], id: number): NamedToken {

@@ -4,6 +4,7 @@ import { DataType } from './data-type';
 import { constantTensor, type GraphNode, type Model, type ValueInfo } from './graph';
 import type { ByteRange, ModelFile } from './model-file';
 import { GraphField, ModelField, NodeField } from './schema';
+import type { Scoring } from './scoring';
 import type { StoredTensor } from './tensor';
 import { readTensorBytes } from './tensor-bytes';
 import { WeightFiles } from './weight-files';
@@ -36,6 +37,8 @@ export interface InstrumentOptions {
    * get. They stand in the order in which the graph computes them.
    */
   readonly rowsOf?: ReadonlyMap<string, string>;
+  /** Where given, the graph goes on to read its logits. */
+  readonly scoring?: Scoring | null;
   /** Weights that what is written in a node's place brings along, by the names they get. */
   readonly weights?: ReadonlyMap<string, StoredTensor>;
 }
@@ -61,7 +64,16 @@ const SELECTED_ROWS = 'headlight.selected_rows';
  */
 export function instrument(
   model: Model,
-  { expose, keep, replace, inputs, select = null, rowsOf = new Map(), weights = new Map() }: InstrumentOptions,
+  {
+    expose,
+    keep,
+    replace,
+    inputs,
+    select = null,
+    rowsOf = new Map(),
+    scoring = null,
+    weights = new Map(),
+  }: InstrumentOptions,
 ): InstrumentedModel {
   const { file } = model;
   const edits: Edits = {
@@ -104,6 +116,15 @@ export function instrument(
     const gather = { opType: 'Gather', inputs: [tensor, HANDED_ROWS_INPUT], outputs: [name], name };
     ends.message(GraphField.node, encodeNode({ ...gather, attributes: { axis: -2 } }));
     ends.message(GraphField.output, encodeValueInfo({ name }));
+  }
+  for (const input of scoring?.inputs ?? []) {
+    ends.message(GraphField.input, encodeValueInfo(input));
+  }
+  for (const node of scoring?.nodes ?? []) {
+    ends.message(GraphField.node, encodeNode(node));
+  }
+  for (const output of scoring?.outputs ?? []) {
+    ends.message(GraphField.output, encodeValueInfo(output));
   }
   const files = new WeightFiles(file);
   for (const [name, tensor] of weights) {

@@ -14,6 +14,7 @@ import { type LayerFindings, reportLayers } from '../onnx/layer-report';
 import { ModelFile } from '../onnx/model-file';
 import { countParameters, type Parameters, weightsOf } from '../onnx/parameters';
 import type { ResidualStream } from '../onnx/residual-stream';
+import { SCORING_OPSET, scoringOf } from '../onnx/scoring';
 import type { Signature } from '../onnx/signature';
 import { Anatomy, planAnatomy } from './anatomy';
 import { type AttentionPlan, planAttention, weightsModel } from './attention-plan';
@@ -23,6 +24,7 @@ import { Decoding } from './decoding';
 import { DeviceSession, type RunListener } from './device-session';
 import { buildFeeds, type Feeds, rowsFeed } from './feeds';
 import { type KeptAttention, keptWeights } from './kept-attention';
+import { LogitScorer, SCORING_OUTPUTS, type ScoredPredictions, scoredBy, targetsFeed } from './prediction-scores';
 import { loadRuntime, type Runtime } from './providers';
 import { floatData } from './tensors';
 
@@ -62,6 +64,9 @@ export interface ForwardPass {
   readonly attention: KeptAttention | null;
 }
 
+/** One run of the model whose predictions are read and not handed out: T times V numbers take long to get anywhere. */
+export interface ReadPass extends Omit<ForwardPass, 'logits' | 'hiddenStates'>, ScoredPredictions {}
+
 interface Parts {
   readonly runtime: Runtime;
   readonly graphFile: string;
@@ -82,6 +87,8 @@ interface Parts {
   readonly continuing: ContinuingBranch | null;
   /** Whether the graph takes the rows that logits are wanted for. */
   readonly hasRows: boolean;
+  /** Whether the graph scores its predictions. */
+  readonly hasScoring: boolean;
   /** By layer: the output with the attention weights of the rows that are wanted; empty where the graph has none. */
   readonly weightOutputs: readonly string[];
   /** The graph with those layers' weights as outputs that cannot be replayed; null where there are none. */
@@ -104,11 +111,14 @@ const PROBE_LENGTH = 10;
 /** A loaded model. */
 export class Decoder {
   private readonly preparations = new Preparations();
+  private readonly scorer: LogitScorer;
   private rerunSession: Promise<DeviceSession> | null = null;
   private openedDecoding: Promise<Decoding> | null = null;
   private continuingSession: Promise<DeviceSession | null> | null = null;
 
-  private constructor(private readonly parts: Parts) {}
+  private constructor(private readonly parts: Parts) {
+    this.scorer = new LogitScorer(parts.runtime, parts.config.vocabSize);
+  }
 
   /**
    * Reads the graph, finds its attention, starts it and tries it on a short passage.
@@ -142,7 +152,12 @@ export class Decoder {
       const expose = [...(plan?.fetch ?? []), ...(stream.found ? stream.tensors : []), ...fresh];
       const select = findRowSelection(analysis.topology, analysis.parts, stream);
       const rowsOf = device === 'cpu' && plan !== null ? weightOutputsOf(analysis, plan) : new Map<string, string>();
-      const instrumented = instrument(model, { expose, select, rowsOf, replace: handingOut(analysis, expose) });
+      // Other devices would do it on the processor as well, and the logits come from there.
+      const opset = model.opsets.get('') ?? 0;
+      const scores = device === 'cpu' && opset >= SCORING_OPSET;
+      const scoring = scores ? scoringOf(signature.logits, config.vocabSize, opset) : null;
+      const replace = handingOut(analysis, expose);
+      const instrumented = instrument(model, { expose, select, rowsOf, scoring, replace });
       const session = await DeviceSession.open(instrumented, {
         device,
         name: graphFile,
@@ -170,6 +185,7 @@ export class Decoder {
         cacheSites,
         continuing,
         hasRows: select !== null,
+        hasScoring: scoring !== null,
         weightOutputs: [...rowsOf.values()],
         rerunModel: rerun.length === 0 ? null : weightsModel(analysis.parts.topology, rerun, []),
         anatomy: new Anatomy({
@@ -253,21 +269,80 @@ export class Decoder {
     ids: Uint32Array,
     { hiddenStates = false, replaysAttention = false }: ForwardOptions = {},
   ): Promise<ForwardPass> {
+    const { signature } = this.parts;
+    const run = await this.runPassage(ids, [signature.logits], [], { hiddenStates, replaysAttention });
+    const { results, stream, ...pass } = run;
+    return {
+      ...pass,
+      logits: logitsOf(results[signature.logits], ids.length, this.parts),
+      hiddenStates: stream.length === 0 ? null : stream.map((tensor) => floatData(tensor)),
+      stream,
+    };
+  }
+
+  /**
+   * Runs the model over a passage and scores its predictions, each but the last against the token that follows.
+   *
+   * @throws HeadlightError as `forward`; `model-invalid` where the logits of a position are no distribution
+   */
+  async read(ids: Uint32Array, options: ForwardOptions = {}): Promise<ReadPass> {
+    const { signature, hasScoring } = this.parts;
+    const targets = followingTokens(ids, { from: 0, to: ids.length });
+    if (hasScoring) {
+      const { results, ...pass } = await this.runPassage(ids, SCORING_OUTPUTS, targets, options);
+      return { ...pass, ...scoredBy(results, 0) };
+    }
+    const { results, ...pass } = await this.runPassage(ids, [signature.logits], [], options);
+    const logits = logitsOf(results[signature.logits], ids.length, this.parts);
+    return { ...pass, ...(await this.scorer.score(logits, targets, 0)) };
+  }
+
+  /**
+   * What the model predicts at some places of a passage, against the tokens that follow there, and nothing else.
+   *
+   * @param ids as in `forward`
+   * @param rows places in it
+   * @throws HeadlightError as `read`
+   */
+  async score(ids: Uint32Array, rows: TokenRange): Promise<ScoredPredictions> {
+    const { runtime, config, signature, session, hasRows, hasScoring } = this.parts;
+    checkIds(ids, config);
+    const selected = hasRows ? rows : { from: 0, to: ids.length };
+    const targets = followingTokens(ids, hasScoring ? selected : rows);
+    const feeds = {
+      ...buildFeeds(runtime, signature, config, ids),
+      ...this.ownFeeds(selected, 0, hasScoring ? targets : []),
+    };
+    const outputs = hasScoring ? SCORING_OUTPUTS : [signature.logits];
+    const results = await session.run(feeds, outputs, ids.length);
+    const [from, to] = [rows.from - selected.from, rows.to - selected.from];
+    if (hasScoring) {
+      const scored = scoredBy(results, selected.from);
+      return { ...scored, scores: scored.scores.slice(from, to) };
+    }
+    const logits = logitsOf(results[signature.logits], selected.to - selected.from, this.parts);
+    const { vocabSize } = config;
+    return this.scorer.score(logits.subarray(from * vocabSize, to * vocabSize), targets, rows.from);
+  }
+
+  private async runPassage(
+    ids: Uint32Array,
+    outputs: readonly string[],
+    targets: readonly number[],
+    { hiddenStates = false, replaysAttention = false }: ForwardOptions,
+  ): Promise<Pick<ForwardPass, 'length' | 'stream' | 'attention'> & { results: Readonly<Record<string, Tensor>> }> {
     const { runtime, config, signature, session, stream, attention, weightOutputs } = this.parts;
     checkIds(ids, config);
     const length = ids.length;
     const weightBytes = Float32Array.BYTES_PER_ELEMENT * config.layers * config.heads * length ** 2;
     const givesWeights = !replaysAttention && weightOutputs.length > 0 && weightBytes <= MOST_WEIGHT_BYTES;
     const passage = buildFeeds(runtime, signature, config, ids);
-    const feeds = { ...passage, ...this.rowsFeeds({ from: 0, to: length }, givesWeights ? length : 0) };
+    const feeds = { ...passage, ...this.ownFeeds({ from: 0, to: length }, givesWeights ? length : 0, targets) };
     const streamTensors = hiddenStates && stream.found ? stream.tensors : [];
     const kept = 'unavailable' in attention ? [] : givesWeights ? weightOutputs : attention.fetch;
-    const results = await session.run(feeds, [signature.logits, ...kept, ...streamTensors], length);
-    const logits = logitsOf(results[signature.logits], length, this.parts);
+    const results = await session.run(feeds, [...outputs, ...kept, ...streamTensors], length);
     return {
-      length,
-      logits,
-      hiddenStates: streamTensors.length === 0 ? null : streamTensors.map((name) => floatData(results[name])),
+      ...{ length, results },
       stream: streamTensors.map((name) => results[name]),
       attention:
         'unavailable' in attention
@@ -287,30 +362,15 @@ export class Decoder {
    *
    * @param logits rows that these are wanted for
    * @param weights so many rows of the attention weights are wanted
+   * @param targets of each of those logits the token that it is scored against; none where nothing is scored
    */
-  private rowsFeeds(logits: TokenRange, weights: number): Feeds {
-    const { runtime, hasRows, weightOutputs } = this.parts;
+  private ownFeeds(logits: TokenRange, weights: number, targets: readonly number[]): Feeds {
+    const { runtime, hasRows, hasScoring, weightOutputs } = this.parts;
     return {
       ...(hasRows ? rowsFeed(runtime, ROWS_INPUT, logits.from, logits.to) : {}),
       ...(weightOutputs.length > 0 ? rowsFeed(runtime, HANDED_ROWS_INPUT, 0, weights) : {}),
+      ...(hasScoring ? targetsFeed(runtime, targets) : {}),
     };
-  }
-
-  /**
-   * What the model predicts at some places of a passage, and nothing else.
-   *
-   * @param ids as in `forward`
-   * @param rows places in it
-   * @returns [R, V]; a row is the prediction of the token after its place
-   */
-  async predictions(ids: Uint32Array, rows: TokenRange): Promise<Float32Array> {
-    const { runtime, config, signature, session, hasRows } = this.parts;
-    checkIds(ids, config);
-    const feeds = { ...buildFeeds(runtime, signature, config, ids), ...this.rowsFeeds(rows, 0) };
-    const results = await session.run(feeds, [signature.logits], ids.length);
-    const { from, to } = hasRows ? { from: 0, to: rows.to - rows.from } : rows;
-    const logits = logitsOf(results[signature.logits], hasRows ? to : ids.length, this.parts);
-    return logits.subarray(from * config.vocabSize, to * config.vocabSize);
   }
 
   /** The model token by token, with the keys and values of those before kept. There is one, for one caller at a time. */
@@ -320,8 +380,8 @@ export class Decoder {
   }
 
   private async openDecoding(): Promise<Decoding> {
-    const { runtime, session, signature, config, cacheSites: sites, hasRows, weightOutputs, continuing } = this.parts;
-    const besides = weightOutputs.length > 0 ? rowsFeed(runtime, HANDED_ROWS_INPUT, 0, 0) : {};
+    const { runtime, session, signature, config, cacheSites: sites, hasRows, continuing } = this.parts;
+    const { [ROWS_INPUT]: _, ...besides } = this.ownFeeds({ from: 0, to: 0 }, 0, []);
     const graph = { session, signature, sites, hasRows, besides };
     // A branch that the runtime does not take is one more that cannot go on.
     this.continuingSession = continuing === null ? null : this.openContinuing(continuing).catch(() => null);
@@ -363,7 +423,7 @@ export class Decoder {
     const continuing = await this.continuingSession;
     const replays = 'unavailable' in attention ? [] : attention.sessions;
     await this.parts.anatomy.dispose();
-    await this.preparations.dispose();
+    await Promise.all([this.preparations.dispose(), this.scorer.dispose()]);
     await releaseAll([session, ...replays, ...(rerun ? [rerun] : []), ...(continuing ? [continuing] : [])]);
   }
 
@@ -449,6 +509,11 @@ function handingOut({ parts: { handedOut } }: GraphAnalysis, tensors: readonly s
 
 async function releaseAll(sessions: readonly Pick<InferenceSession, 'release'>[]): Promise<void> {
   await Promise.all(sessions.map((session) => session.release()));
+}
+
+/** Of each row the token behind it, and any behind the last token. */
+function followingTokens(ids: Uint32Array, { from, to }: TokenRange): readonly number[] {
+  return Array.from({ length: to - from }, (_, row) => ids[from + row + 1] ?? 0);
 }
 
 function checkIds(ids: Uint32Array, { contextLength, vocabSize }: DecoderConfig): void {

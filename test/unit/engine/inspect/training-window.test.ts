@@ -7,18 +7,15 @@ const CONTEXT = 10;
 
 /** Reads with a model that thinks every token equally likely, and remembers what it read. Tokens have two bytes each. */
 function textOf(length: number, read: { tokens: number; rows: number }[] = []): TrainingText {
-  const decoder = {
-    predictions: async (ids: Uint32Array, { from, to }: { from: number; to: number }) => {
+  const decoder: TrainingText['decoder'] = {
+    score: async (ids, { from, to }) => {
       read.push({ tokens: ids.length, rows: to - from });
-      return new Float32Array((to - from) * VOCABULARY);
-    },
-    anatomy: {
-      readLogits: async (_: Float32Array, asked: readonly number[]) =>
-        asked.map(() => ({ own: { probability: 1 / VOCABULARY } })),
+      const score = { logProbability: -Math.log(VOCABULARY), rank: 1, entropy: Math.log2(VOCABULARY) };
+      return { scores: Array.from({ length: to - from }, () => score), lastLogits: new Float32Array(VOCABULARY) };
     },
   };
   return {
-    decoder: decoder as unknown as TrainingText['decoder'],
+    decoder,
     tokenizer: { textOf: String, bytesOf: () => new Uint8Array(2) },
     ids: Uint32Array.from({ length }, (_, index) => index % VOCABULARY),
     known: null,

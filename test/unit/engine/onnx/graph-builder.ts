@@ -114,7 +114,21 @@ export class GraphBuilder {
     if (this.nodes.some(({ domain }) => domain === 'com.microsoft')) {
       opsets.push(['com.microsoft', 1]);
     }
-    return encodeModel({ irVersion: 8, opsets, producer: 'headlight-tests', graph: this.graph() }).chunks();
+    const graph =
+      opset < 13 ? { ...this.graph(), nodes: this.nodes.map((node) => this.olderForm(node)) } : this.graph();
+    return encodeModel({ irVersion: 8, opsets, producer: 'headlight-tests', graph }).chunks();
+  }
+
+  /** As before opset 13, where these took axes and lengths as attributes. */
+  private olderForm(node: NodeContent): NodeContent {
+    const attribute = { Unsqueeze: 'axes', Split: 'split' }[node.opType];
+    if (attribute === undefined) {
+      return node;
+    }
+    const [input, of] = node.inputs;
+    const { data } = this.initializers.find(({ name }) => name === of)!;
+    const numbers = Array.from(new BigInt64Array((data as Uint8Array).slice().buffer), Number);
+    return { ...node, inputs: [input], attributes: { ...node.attributes, [attribute]: numbers } };
   }
 
   write(file: string, opset?: number): void {

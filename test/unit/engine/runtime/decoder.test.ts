@@ -9,10 +9,12 @@ import { readModel } from '../../../../src/engine/onnx/graph';
 import { instrument } from '../../../../src/engine/onnx/instrument';
 import { ModelFile } from '../../../../src/engine/onnx/model-file';
 import { Decoder, type ForwardPass } from '../../../../src/engine/runtime/decoder';
+import type { PredictionScore } from '../../../../src/engine/runtime/prediction-scores';
 import { floatData } from '../../../../src/engine/runtime/tensors';
 import type { Device } from '../../../../src/protocol/device';
 import { HeadlightError } from '../../../../src/protocol/errors';
 import { buildDecoder, configOf, type DecoderShape, type DecoderTensors } from '../onnx/decoder-models';
+import { scoresInFloat64 } from './scores-in-float64';
 
 const SMALL: DecoderShape = { layers: 3, heads: 4, headDim: 8, vocabSize: 61, contextLength: 32 };
 const IDS = Uint32Array.from({ length: 19 }, (_, index) => (index * 17 + 5) % SMALL.vocabSize);
@@ -41,6 +43,14 @@ const VARIANTS: Readonly<Record<string, Partial<DecoderShape>>> = {
   'a key/value cache and a stored triangle': { past: true, mask: 'where-add' },
   'half precision': { dataType: DataType.Float16, softmaxCasts: true, mask: 'add' },
 };
+
+/** Each has logits of another kind, or a graph that they are reached through in another way. */
+const SCORED = [
+  'GPT-2 of an old exporter: Div, Where, Add',
+  'tokens folded into the batch for the feed-forward',
+  'a key/value cache',
+  'half precision',
+];
 
 /** Each has masks, keys or heads in another form. */
 const LONG = [
@@ -90,6 +100,39 @@ describe('Decoder', () => {
       }
     });
   }
+
+  for (const name of SCORED) {
+    it(`scores the predictions of ${name}`, async () => {
+      await opened(VARIANTS[name], async (decoder) => {
+        const { logits, attention, stream } = await decoder.forward(IDS, { hiddenStates: true });
+        const targets = [...IDS.subarray(1), 0];
+        const expected = scoresInFloat64(logits, targets);
+        const read = await decoder.read(IDS, { hiddenStates: true });
+        compareScores(read.scores, expected);
+        assert.deepEqual(read.lastLogits, logits.slice(-SMALL.vocabSize));
+        assert.deepEqual(read.stream.map(floatData), stream.map(floatData));
+        assert.deepEqual(await read.attention!.layer(1), await attention!.layer(1));
+        const some = await decoder.score(IDS, { from: 4, to: 11 });
+        compareScores(some.scores, expected.slice(4, 11));
+      });
+    });
+  }
+
+  it('scores the predictions of a graph of older operators, whose logits it hands out', async () => {
+    const { builder } = buildDecoder({ ...SMALL, decomposedNorm: true, mask: 'where' });
+    builder.write(file, 12);
+    const decoder = await Decoder.open({ graphFile: file, config: configOf(SMALL), device: 'cpu' });
+    try {
+      const { logits } = await decoder.forward(IDS);
+      const expected = scoresInFloat64(logits, [...IDS.subarray(1), 0]);
+      const { scores, lastLogits } = await decoder.read(IDS);
+      compareScores(scores, expected);
+      assert.deepEqual(lastLogits, logits.slice(-SMALL.vocabSize));
+      compareScores((await decoder.score(IDS, { from: 4, to: 11 })).scores, expected.slice(4, 11));
+    } finally {
+      await decoder.dispose();
+    }
+  });
 
   for (const name of LONG) {
     it(`replays a long text by blocks of queries: ${name}`, async () => {
@@ -401,4 +444,13 @@ function close(actual: Float32Array, expected: Float32Array, tolerance: number, 
     worst = Math.max(worst, Math.abs(actual[index] - expected[index]));
   }
   assert.ok(worst <= tolerance, `${what} differ by ${worst}`);
+}
+
+function compareScores(actual: readonly PredictionScore[], expected: readonly PredictionScore[]): void {
+  assert.equal(actual.length, expected.length);
+  for (const [row, { logProbability, rank, entropy }] of expected.entries()) {
+    assert.ok(Math.abs(actual[row].logProbability - logProbability) < 1e-5, `probability of row ${row}`);
+    assert.equal(actual[row].rank, rank, `rank of row ${row}`);
+    assert.ok(Math.abs(actual[row].entropy - entropy) < 1e-5, `entropy of row ${row}`);
+  }
 }
