@@ -65,6 +65,15 @@ interface Shown {
   readonly trace: Trace;
 }
 
+/** A run that is under way. */
+interface Run {
+  readonly source: vscode.CancellationTokenSource;
+  /** What it is of, as far as that is known before it ends. */
+  readonly of: Inspected;
+  /** Resolves when it has ended, however it did. */
+  readonly ended: Promise<void>;
+}
+
 /**
  * What is being inspected: from a selection to its trace. The latest selection wins: a new one cancels the run that is
  * under way, and an answer that was overtaken is dropped.
@@ -73,7 +82,7 @@ export class Inspection implements vscode.Disposable {
   private inspected: Inspected | null = null;
   private status: PanelStatus = { kind: 'empty' };
   /** The run that is under way; one that is no longer this has been overtaken. */
-  private current: { readonly source: vscode.CancellationTokenSource; readonly tracked: TrackedRange } | null = null;
+  private current: Run | null = null;
   private readonly changed = new vscode.EventEmitter<void>();
   private readonly subscriptions: vscode.Disposable[];
 
@@ -180,15 +189,29 @@ export class Inspection implements vscode.Disposable {
 
   /** Whether just this range is on the screen, or on its way to it. */
   covers(document: vscode.TextDocument, range: vscode.Range): boolean {
-    const tracked = this.current?.tracked ?? this.inspected?.tracked;
+    const tracked = (this.current?.of ?? this.inspected)?.tracked;
     return tracked?.document === document && !tracked.edited && tracked.range.isEqual(range);
   }
 
-  /** Inspects what is selected, or with nothing selected the text up to the caret. */
+  /**
+   * Inspects what is selected, or with nothing selected the text up to the caret. What is on the screen already is not read
+   * again, and what is on its way to it is waited for.
+   */
   async inspectSelection(editor: vscode.TextEditor): Promise<void> {
     const { document, selection } = editor;
     const upToCaret = selection.isEmpty;
-    await this.inspect(document, upToCaret ? textUpTo(document, selection.active) : selection, { upToCaret });
+    const range = upToCaret ? textUpTo(document, selection.active) : selection;
+    const isSame = (inspected: Inspected | null) =>
+      inspected !== null &&
+      this.covers(document, range) &&
+      inspected.upToCaret === upToCaret &&
+      inspected.suggested === '' &&
+      inspected.branch === null;
+    if (this.current !== null && isSame(this.current.of)) {
+      await this.current.ended;
+    } else if (this.current !== null || !this.isOfLoadedModel || !isSame(this.inspected)) {
+      await this.inspect(document, range, { upToCaret });
+    }
   }
 
   /** Inspects the text up to a caret together with what the model has suggested there. */
@@ -231,7 +254,7 @@ export class Inspection implements vscode.Disposable {
     }
     const branch = path === null ? null : { root: idsOf(inspected.root), path };
     const next = { ...inspected, branch };
-    await this.run(inspected.tracked, next, (cancellation) => this.read(next, cancellation));
+    await this.run(next, (cancellation) => this.read(next, cancellation));
   }
 
   /** Writes a branch of a passage into the document, in the place of what it has instead, and inspects the passage as it then is. */
@@ -326,10 +349,15 @@ export class Inspection implements vscode.Disposable {
       skipped: 0,
       root: null,
     };
-    await this.run(tracked, nothing, async (cancellation) => {
+    await this.run(nothing, async (cancellation) => {
       refuseTooLong(tracked.end - tracked.start);
       return this.read({ ...nothing, written: document.getText(range) }, cancellation);
     });
+  }
+
+  /** Whether a trace is shown, and of the model that is loaded. */
+  private get isOfLoadedModel(): boolean {
+    return this.trace !== null && this.trace.model.directory === this.engine.loaded?.model.directory;
   }
 
   /** Runs the model over a passage, or over the branch of it that is to be shown. */
@@ -360,17 +388,17 @@ export class Inspection implements vscode.Disposable {
   /**
    * Shows what comes of some work, unless it is overtaken.
    *
-   * @param failed what is inspected where nothing comes of it
+   * @param of what is inspected where nothing comes of it
    */
-  private async run(
-    tracked: TrackedRange,
-    failed: Inspected,
-    work: (cancellation: vscode.CancellationToken) => Promise<Shown>,
-  ): Promise<void> {
+  private async run(of: Inspected, work: (cancellation: vscode.CancellationToken) => Promise<Shown>): Promise<void> {
     this.current?.source.cancel();
-    const run = { source: new vscode.CancellationTokenSource(), tracked };
+    const source = new vscode.CancellationTokenSource();
+    let end = () => {};
+    const ended = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    const run: Run = { source, of, ended };
     this.current = run;
-    const { source } = run;
     const previous = this.status.kind === 'working' ? this.status.previous : this.trace;
     try {
       if (this.engine.loaded === null) {
@@ -391,7 +419,7 @@ export class Inspection implements vscode.Disposable {
       if (this.current === run) {
         const { code, message } = HeadlightError.from(thrown);
         this.log.error(message);
-        this.inspected = failed;
+        this.inspected = of;
         this.show({ kind: 'failed', code, message });
       }
     } finally {
@@ -399,6 +427,7 @@ export class Inspection implements vscode.Disposable {
         this.current = null;
       }
       source.dispose();
+      end();
     }
   }
 
@@ -432,7 +461,7 @@ export class Inspection implements vscode.Disposable {
   }
 
   private documentChanged(event: vscode.TextDocumentChangeEvent): void {
-    this.current?.tracked.apply(event);
+    this.current?.of.tracked.apply(event);
     if (this.inspected?.tracked.apply(event)) {
       this.changed.fire();
     }

@@ -69,6 +69,27 @@ describe('inspecting', () => {
     assert.deepEqual([...new Set(ready)], ['The lamp']);
   });
 
+  it('does not read again what is on the screen or on its way there', async () => {
+    const { inspection } = await headlight();
+    const editor = await openText('five six seven');
+    editor.selection = selectAll(editor);
+    const first = inspection.inspectSelection(editor);
+    await Promise.all([first, inspection.inspectSelection(editor)]);
+    const { id } = traceOf(inspection.snapshot.status);
+    await inspection.inspectSelection(editor);
+    assert.equal(traceOf(inspection.snapshot.status).id, id);
+    // The same range, but as the text up to the caret.
+    editor.selection = new vscode.Selection(0, 14, 0, 14);
+    await inspection.inspectSelection(editor);
+    const upToCaret = traceOf(inspection.snapshot.status).id;
+    assert.notEqual(upToCaret, id);
+    await editor.edit((edit) => edit.replace(new vscode.Range(0, 0, 0, 4), 'nine'));
+    editor.selection = new vscode.Selection(0, 14, 0, 14);
+    await inspection.inspectSelection(editor);
+    assert.notEqual(traceOf(inspection.snapshot.status).id, upToCaret);
+    assert.equal(inspection.snapshot.passage?.text, 'nine six seven');
+  });
+
   it('follows the selection while the panel is there, and stays while it is pinned', async () => {
     const { inspection } = await headlight();
     const editor = await openText('one two three\nfour five six');
