@@ -1,4 +1,5 @@
 import type { HeadStatistics } from '../../protocol/trace';
+import { sumOfEntropies } from './row-entropy';
 
 /**
  * For each position of a passage the nearest position before it that holds the same token, or −1. Following the links
@@ -29,10 +30,8 @@ export function headStatistics(weights: Float32Array, earlier: Int32Array): Head
   let induction = 0;
   let duplicate = 0;
   let repeated = 0;
-  let entropy = 0;
   for (let query = 0; query < length; query++) {
     const row = query * length;
-    entropy += entropyBits(weights.subarray(row, row + length));
     if (query > 0) {
       previous += weights[row + query - 1];
       first += weights[row];
@@ -54,16 +53,6 @@ export function headStatistics(weights: Float32Array, earlier: Int32Array): Head
     first: first / later,
     induction: repeated > 0 ? induction / repeated : Number.NaN,
     duplicate: repeated > 0 ? duplicate / repeated : Number.NaN,
-    entropy: entropy / length,
+    entropy: sumOfEntropies(weights) / length,
   };
-}
-
-function entropyBits(row: Float32Array): number {
-  let entropy = 0;
-  for (const weight of row) {
-    if (weight > 0) {
-      entropy -= weight * Math.log2(weight);
-    }
-  }
-  return entropy;
 }
