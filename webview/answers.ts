@@ -27,7 +27,7 @@ interface Settled<R> {
  * @param params null asks nothing
  */
 export function useAnswer<P extends OfTrace, R>(type: RequestType<P, R, unknown>, params: P | null): Answer<R> {
-  const { engine } = usePanel();
+  const { engine, questions } = usePanel();
   // While a new trace is made the engine answers nothing, and what was shown stays.
   const ready = useSelected((state) => state.snapshot?.status.kind === 'ready');
   const [settled, setSettled] = useState<Settled<R> | null>(null);
@@ -39,6 +39,7 @@ export function useAnswer<P extends OfTrace, R>(type: RequestType<P, R, unknown>
     const { traceId } = params;
     const cancel = new CancellationTokenSource();
     let superseded = false;
+    questions.postponeAhead();
     engine.sendRequest(type, params, cancel.token).then(
       (value) => {
         if (!superseded) {
@@ -56,7 +57,7 @@ export function useAnswer<P extends OfTrace, R>(type: RequestType<P, R, unknown>
       superseded = true;
       cancel.cancel();
     };
-  }, [engine, type, key, ready]);
+  }, [engine, questions, type, key, ready]);
   const mine = settled !== null && settled.traceId === params?.traceId ? settled : null;
   return { value: mine?.value ?? null, stale: mine?.key !== key, failure: mine?.failure ?? null };
 }

@@ -38,6 +38,8 @@ const THUMBNAIL_RESOLUTION = 48;
 const CANDIDATES_LISTED = 18;
 /** Heads are scored for so long until the panel says how far it is, and something else can be answered. */
 const SCORING_PIECE_MS = 100;
+/** Nothing is fetched ahead for so long after a passage or a stage was asked for: most of what is shown of it comes then. */
+const AHEAD_AFTER_MS = 300;
 /** Rows of single queries that are kept for the token tints and the list of keys. */
 const ROWS_KEPT = 32;
 
@@ -51,8 +53,8 @@ interface Asked {
 
 /**
  * Asks the engine for what the panel shows, whenever what it shows changes. A question that was superseded is
- * cancelled, and its answer dropped. While nothing else is asked, the matrices of the next heads are fetched one by one,
- * so that the step to a neighbour is painted from what is there.
+ * cancelled, and its answer dropped. While nothing else is asked and it has been quiet for a little, the matrices of the
+ * next heads are fetched one by one, so that the step to a neighbour is painted from what is there.
  */
 export class Questions {
   readonly #asked = new Map<Question, Asked>();
@@ -63,10 +65,15 @@ export class Questions {
   /** The heads that were shown last, the newest first: they tell which way the user goes. */
   #visited: readonly HeadRef[] = [];
   #frame = 0;
+  /** Runs while nothing is fetched ahead. */
+  #pause: ReturnType<typeof setTimeout> | null = null;
+  /** The trace that was asked about last. */
+  #traceId: number | null = null;
 
   constructor(
     private readonly store: PanelStore,
     private readonly sender: RequestSender,
+    private readonly aheadAfterMs = AHEAD_AFTER_MS,
   ) {
     store.subscribe(() => this.#review());
   }
@@ -77,6 +84,16 @@ export class Questions {
       this.#withdraw(question);
     }
     this.store.update({ failures: {} });
+  }
+
+  /** Something is asked for that is waited for: what may be wanted next is left for later. */
+  postponeAhead(): void {
+    this.#stopAhead();
+    clearTimeout(this.#pause ?? undefined);
+    this.#pause = setTimeout(() => {
+      this.#pause = null;
+      this.#askAhead();
+    }, this.aheadAfterMs);
   }
 
   #review(): void {
@@ -93,6 +110,10 @@ export class Questions {
         this.#withdraw(question);
       }
       return;
+    }
+    if (trace.id !== this.#traceId) {
+      this.#traceId = trace.id;
+      this.postponeAhead();
     }
     if (trace.attention.available) {
       this.#askOverview(trace);
@@ -168,7 +189,8 @@ export class Questions {
   #askAhead(): void {
     const { state } = this.store;
     const trace = traceOf(state);
-    const isQuiet = this.#ahead === null && [...this.#asked.values()].every(({ open }) => !open);
+    const isQuiet =
+      this.#pause === null && this.#ahead === null && [...this.#asked.values()].every(({ open }) => !open);
     const isShown = trace !== null && answerFor(state.matrix, trace) !== null;
     if (!isQuiet || !isShown || trace.id === this.#noMoreAheadOf) {
       return;

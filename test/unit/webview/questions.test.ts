@@ -17,11 +17,15 @@ interface Asked {
 /** All that the questions look at. */
 const SCORED = { scores: { layers: 2, heads: 3 }, done: 4, of: 4 };
 
+/** In place of the time that the panel leaves for what is waited for. */
+const PAUSE_MS = 20;
+const pauseOver = () => new Promise((resolve) => setTimeout(resolve, PAUSE_MS + 5));
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
 describe('questions to the engine', () => {
   let asked: Asked[];
   let store: PanelStore;
+  let questions: Questions;
   let frames: (() => void)[];
   const before = globalThis.requestAnimationFrame;
 
@@ -36,7 +40,7 @@ describe('questions to the engine', () => {
         }),
     };
     store = new PanelStore({ head: { layer: 0, head: 0 } });
-    new Questions(store, sender);
+    questions = new Questions(store, sender, PAUSE_MS);
   });
 
   afterEach(() => {
@@ -210,8 +214,21 @@ describe('questions to the engine', () => {
       await settled();
       of('trace/headScores')[0].answer(SCORED);
       await settled();
-      assert.deepEqual(asks(), [[0, 0]]);
       await answerLast();
+      assert.deepEqual(asks(), [[0, 0]]);
+      await pauseOver();
+    });
+
+    it('wait until it has been quiet for a little, and leave off where a stage is asked for', async () => {
+      const [, ahead] = of('trace/headMatrix');
+      questions.postponeAhead();
+      assert.equal(ahead.token.isCancellationRequested, true);
+      ahead.fail(toResponseError(new HeadlightError('cancelled', 'The request was cancelled.')));
+      store.hover(3);
+      await settled();
+      assert.equal(asks().length, 2);
+      await pauseOver();
+      assert.deepEqual(asks().slice(2), [[0, 1]]);
     });
 
     it('go one by one, and a step to such a head asks nothing', async () => {
