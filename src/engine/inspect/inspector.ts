@@ -329,7 +329,7 @@ export class Inspector {
     await pauseUnlessCancelled(cancellation);
     const ids = Uint32Array.from(tokens, (token) => token.id);
     const started = performance.now();
-    const { scores, lastLogits, attention, stream } = await this.decoder.read(ids, { hiddenStates: true });
+    const { scores, lastLogits, attention, stream, inner } = await this.decoder.read(ids, { hiddenStates: true });
     const forwardMs = performance.now() - started;
     await pauseUnlessCancelled(cancellation);
     const readings = tokens.map((token, index): TokenReading => ({ ...token, ...tokenScore(scores, index) }));
@@ -355,6 +355,7 @@ export class Inspector {
       ids,
       wholeText,
       stream,
+      inner,
       lastLogits,
       attention,
       heads: new Map(),

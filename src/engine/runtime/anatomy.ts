@@ -26,6 +26,8 @@ export interface KeptPass {
   readonly ids: Uint32Array;
   /** L + 1 times [1, T, D] in the graph's own type: the embeddings' sum, then the stream after each block. */
   readonly stream: readonly Tensor[];
+  /** Tensors from inside the layers that the run has handed out too, by name; left out where it has not. */
+  readonly inner?: ReadonlyMap<string, Tensor>;
 }
 
 /** Names of the tensors that the stages are made of, as the analysis of the graph found them. */
@@ -66,6 +68,19 @@ export function planAnatomy(
       site !== null && stream.found ? findRotation(topology, tensors[layer], site) : null,
     ),
   };
+}
+
+/** What the stages ask for of every layer at once: what its heads mix, and what it adds to the stream. */
+export function innerTensors({ sites, parts }: AnatomyPlan): readonly string[] {
+  return sites.flatMap((site, layer) => {
+    const own = parts[layer];
+    return site === null || own === null ? [] : [mixOf(site), ...own.attention, ...own.feedForward];
+  });
+}
+
+/** [1, H, T, d]: the values mixed by the weights. */
+function mixOf({ contextNode }: AttentionSite): string {
+  return contextNode.outputs[0];
 }
 
 /** What goes through one layer. All but the stream's additions are as the attention's own nodes have it. */
@@ -198,21 +213,15 @@ export class Anatomy {
     const run = await this.runLayer(pass, layer);
     const { heads } = this.options.config;
     const length = pass.ids.length;
-    const [queries, keys, values, context] = [
-      site.queries,
-      site.keysTransposed,
-      site.values,
-      site.contextNode.outputs[0],
-    ].map((name) => run.get(name)!);
+    const [queries, keys, values, context] = [site.queries, site.keysTransposed, site.values, mixOf(site)].map(
+      (name) => run.get(name)!,
+    );
     const headDim = queries.dims.at(-1)!;
     const valueDim = values.dims.at(-1)!;
-    if (
-      !endsWith(queries, [heads, length, headDim]) ||
-      !endsWith(context, [heads, length, valueDim]) ||
-      !isHeadByHead(site)
-    ) {
-      throw unsupported(`Layer ${layer} does not hand its queries and values out head by head.`);
+    if (!endsWith(queries, [heads, length, headDim]) || context.dims.at(-1) !== valueDim) {
+      throw notHeadByHead(layer);
     }
+    this.checkMix(site, context, layer, length);
     return {
       queries: floatData(queries),
       keys: endsTransposed(site) ? transposed(floatData(keys), headDim, length) : floatData(keys),
@@ -257,7 +266,7 @@ export class Anatomy {
   /** @throws HeadlightError `graph-unsupported` where the block's additions could not be told apart */
   async additions(pass: KeptPass, layer: number): Promise<LayerAdditions> {
     const parts = this.partsOf(layer);
-    const run = await this.runLayer(pass, layer);
+    const run = await this.ofLayer(pass, layer, [...parts.attention, ...parts.feedForward]);
     const total = (names: readonly string[]) => {
       const [first, ...others] = names.map((name) => floatData(run.get(name)!));
       return others.reduce((sum, more) => sum.map((value, at) => value + more[at]), first ?? new Float32Array());
@@ -292,11 +301,14 @@ export class Anatomy {
   async headAdditions(pass: KeptPass, layer: number, position: number): Promise<Float32Array> {
     const site = this.siteOf(layer);
     const { attention } = this.partsOf(layer);
-    const { context, valueDim } = await this.layer(pass, layer);
     const { heads, hiddenSize } = this.options.config;
     const length = pass.ids.length;
-    const mixed = (await this.runLayer(pass, layer)).get(site.contextNode.outputs[0])!;
-    const slice = await this.open(`projection ${layer}`, new Map([[site.contextNode.outputs[0], mixed]]), attention);
+    const name = mixOf(site);
+    const mixed = (await this.ofLayer(pass, layer, [name])).get(name)!;
+    this.checkMix(site, mixed, layer, length);
+    const context = floatData(mixed);
+    const valueDim = mixed.dims.at(-1)!;
+    const slice = await this.open(`projection ${layer}`, new Map([[name, mixed]]), attention);
     const rows = new Float32Array((heads + 1) * hiddenSize);
     // The projection treats every position alike: head j stands alone at position j. The sequence keeps its length,
     // which some exports have worked into the shapes.
@@ -307,10 +319,10 @@ export class Anatomy {
         alone.set(context.subarray(from, from + valueDim), (head * length + head - first) * valueDim);
       }
       const feed = tensorOfFloats(this.options.runtime, mixed.type, alone, mixed.dims);
-      const results = await this.run(slice, pass, { [site.contextNode.outputs[0]]: feed }, attention);
+      const results = await this.run(slice, pass, { [name]: feed }, attention);
       const count = Math.min(length, heads + 1 - first);
-      for (const name of attention) {
-        const added = floatData(results[name]);
+      for (const part of attention) {
+        const added = floatData(results[part]);
         for (let at = 0; at < count * hiddenSize; at++) {
           rows[first * hiddenSize + at] += added[at];
         }
@@ -374,6 +386,19 @@ export class Anatomy {
     await Promise.all(opened.map((slice) => (slice.status === 'fulfilled' ? slice.value.session.release() : null)));
   }
 
+  /** Some of a layer's tensors by name: those that the run has handed out, or else what its part of the graph computes. */
+  private async ofLayer(pass: KeptPass, layer: number, names: readonly string[]): Promise<LayerRun> {
+    const { inner } = pass;
+    return inner !== undefined && names.every((name) => inner.has(name)) ? inner : this.runLayer(pass, layer);
+  }
+
+  private checkMix(site: AttentionSite, mixed: Tensor, layer: number, length: number): void {
+    const { heads } = this.options.config;
+    if (!endsWith(mixed, [heads, length, mixed.dims.at(-1)!]) || !isHeadByHead(site)) {
+      throw notHeadByHead(layer);
+    }
+  }
+
   /** Everything of one layer that a stage may show, computed from the stream before it. */
   private async runLayer(pass: KeptPass, layer: number): Promise<LayerRun> {
     if (this.layerRuns.pass !== pass) {
@@ -407,7 +432,7 @@ export class Anatomy {
     const site = this.plan.sites[layer] ?? null;
     const parts = this.plan.parts[layer] ?? null;
     const wanted = new Set([
-      ...(site === null ? [] : [site.queries, site.keysTransposed, site.values, site.contextNode.outputs[0]]),
+      ...(site === null ? [] : [site.queries, site.keysTransposed, site.values, mixOf(site)]),
       ...(parts === null ? [] : [...parts.attention, ...parts.feedForward]),
     ]);
     const before = parts?.before;
@@ -549,6 +574,10 @@ function isMasked(scores: Float32Array, length: number): boolean {
     }
   }
   return length > 1;
+}
+
+function notHeadByHead(layer: number): HeadlightError {
+  return unsupported(`Layer ${layer} does not hand its queries and values out head by head.`);
 }
 
 function unsupported(message: string): HeadlightError {

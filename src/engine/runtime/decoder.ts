@@ -16,7 +16,7 @@ import { countParameters, type Parameters, weightsOf } from '../onnx/parameters'
 import type { ResidualStream } from '../onnx/residual-stream';
 import { SCORING_OPSET, scoringOf } from '../onnx/scoring';
 import type { Signature } from '../onnx/signature';
-import { Anatomy, planAnatomy } from './anatomy';
+import { Anatomy, type AnatomyPlan, innerTensors, planAnatomy } from './anatomy';
 import { type AttentionPlan, planAttention, weightsModel } from './attention-plan';
 import { createAttentionReplay, Preparations, shareEqual } from './attention-replay';
 import { type ContinuingBranch, chooseBranch } from './branch-choice';
@@ -60,6 +60,8 @@ export interface ForwardPass {
   readonly hiddenStates: readonly Float32Array[] | null;
   /** The same as the graph gave it, [1, T, D] each, for the stages; empty where there is none. */
   readonly stream: readonly Tensor[];
+  /** Of a short passage what happened inside the layers, for the stages too; see `KeptPass`. */
+  readonly inner: ReadonlyMap<string, Tensor>;
   /** Null where the model's attention was not found. Keeps queries and keys, and not the logits. */
   readonly attention: KeptAttention | null;
 }
@@ -85,6 +87,8 @@ interface Parts {
   readonly cacheSites: readonly CacheSite[] | null;
   /** What goes on behind a cache in a merged decoder whose other branch starts a text. */
   readonly continuing: ContinuingBranch | null;
+  /** Tensors from inside the layers that a run hands out of a short passage. */
+  readonly inner: readonly string[];
   /** Whether the graph takes the rows that logits are wanted for. */
   readonly hasRows: boolean;
   /** Whether the graph scores its predictions. */
@@ -104,6 +108,8 @@ export type DecoderReport = Omit<ModelReport, 'model' | 'device'>;
  * keys take less.
  */
 const MOST_WEIGHT_BYTES = 48 * 1024 * 1024;
+/** Up to so much a run hands out of the insides of all layers, which otherwise are computed again when they are asked for. */
+const MOST_INNER_BYTES = 32 * 1024 * 1024;
 
 /** A passage to try a model with at load. */
 const PROBE_LENGTH = 10;
@@ -149,7 +155,9 @@ export class Decoder {
       const rerun = plan?.layers.flatMap(({ kind, site }) => (kind === 'rerun' ? [site] : [])) ?? [];
       const cacheSites = findCacheSites(analysis.topology, signature);
       const fresh = cacheSites?.flatMap((site) => site.fresh ?? []) ?? [];
-      const expose = [...(plan?.fetch ?? []), ...(stream.found ? stream.tensors : []), ...fresh];
+      const anatomyPlan = planAnatomy(analysis, plan !== null || analysis.parts.operators.size === 0);
+      const inner = device === 'cpu' ? innerOutputsOf(analysis, anatomyPlan) : [];
+      const expose = [...(plan?.fetch ?? []), ...(stream.found ? stream.tensors : []), ...fresh, ...inner];
       const select = findRowSelection(analysis.topology, analysis.parts, stream);
       const rowsOf = device === 'cpu' && plan !== null ? weightOutputsOf(analysis, plan) : new Map<string, string>();
       // Other devices would do it on the processor as well, and the logits come from there.
@@ -184,13 +192,14 @@ export class Decoder {
         attention,
         cacheSites,
         continuing,
+        inner,
         hasRows: select !== null,
         hasScoring: scoring !== null,
         weightOutputs: [...rowsOf.values()],
         rerunModel: rerun.length === 0 ? null : weightsModel(analysis.parts.topology, rerun, []),
         anatomy: new Anatomy({
           ...{ runtime, graphFile, open: analysis.parts.open, config, signature },
-          plan: planAnatomy(analysis, plan !== null || analysis.parts.operators.size === 0),
+          plan: anatomyPlan,
         }),
       });
       await decoder.forward(probeIds(config)).catch(async (error) => {
@@ -330,20 +339,25 @@ export class Decoder {
     outputs: readonly string[],
     targets: readonly number[],
     { hiddenStates = false, replaysAttention = false }: ForwardOptions,
-  ): Promise<Pick<ForwardPass, 'length' | 'stream' | 'attention'> & { results: Readonly<Record<string, Tensor>> }> {
-    const { runtime, config, signature, session, stream, attention, weightOutputs } = this.parts;
+  ): Promise<
+    Pick<ForwardPass, 'length' | 'stream' | 'inner' | 'attention'> & { results: Readonly<Record<string, Tensor>> }
+  > {
+    const { runtime, config, signature, session, stream, attention, weightOutputs, inner } = this.parts;
     checkIds(ids, config);
     const length = ids.length;
+    const innerBytes = Float32Array.BYTES_PER_ELEMENT * inner.length * length * config.hiddenSize;
     const weightBytes = Float32Array.BYTES_PER_ELEMENT * config.layers * config.heads * length ** 2;
     const givesWeights = !replaysAttention && weightOutputs.length > 0 && weightBytes <= MOST_WEIGHT_BYTES;
     const passage = buildFeeds(runtime, signature, config, ids);
     const feeds = { ...passage, ...this.ownFeeds({ from: 0, to: length }, givesWeights ? length : 0, targets) };
     const streamTensors = hiddenStates && stream.found ? stream.tensors : [];
+    const innerTensors = hiddenStates && innerBytes <= MOST_INNER_BYTES ? inner : [];
     const kept = 'unavailable' in attention ? [] : givesWeights ? weightOutputs : attention.fetch;
-    const results = await session.run(feeds, [...outputs, ...kept, ...streamTensors], length);
+    const results = await session.run(feeds, [...outputs, ...kept, ...streamTensors, ...innerTensors], length);
     return {
       ...{ length, results },
       stream: streamTensors.map((name) => results[name]),
+      inner: new Map(innerTensors.map((name) => [name, results[name]])),
       attention:
         'unavailable' in attention
           ? null
@@ -499,6 +513,12 @@ async function planUnlessUnavailable(
 function weightOutputsOf({ topology }: GraphAnalysis, { layers }: AttentionPlan): ReadonlyMap<string, string> {
   const isAll = layers.every(({ site }) => topology.producer(site.weights) !== undefined);
   return new Map(isAll ? layers.map(({ site }, layer) => [site.weights, `headlight.weights.${layer}`]) : []);
+}
+
+/** None where an operator of the exported graph keeps some to itself. */
+function innerOutputsOf({ topology }: GraphAnalysis, plan: AnatomyPlan): readonly string[] {
+  const names = innerTensors(plan);
+  return names.every((name) => topology.producer(name) !== undefined) ? names : [];
 }
 
 /** The nodes that hand out some of these tensors only if they are written so. */

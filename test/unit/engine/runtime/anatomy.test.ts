@@ -48,11 +48,16 @@ describe('Anatomy', () => {
         const forward = await decoder.forward(IDS, { hiddenStates: true });
         const pass: KeptPass = { ids: IDS, stream: forward.stream };
         const tolerance = shape.dataType === DataType.Float16 ? 3e-2 : 1e-4;
-        for (let layer = 0; layer < shape.layers; layer++) {
-          await attentionComposes(decoder, pass, forward, layer, shape, tolerance);
-          await additionsCompose(decoder, pass, forward, layer, tolerance);
-          await headsCompose(decoder, pass, layer, shape, tolerance);
+        // What a layer mixes, and two additions or, where a part adds its terms one by one, more.
+        assert.ok(forward.inner.size >= 3 * shape.layers);
+        for (const kept of [pass, { ...pass, inner: forward.inner }]) {
+          for (let layer = 0; layer < shape.layers; layer++) {
+            await attentionComposes(decoder, kept, forward, layer, shape, tolerance);
+            await additionsCompose(decoder, kept, forward, layer, tolerance);
+            await headsCompose(decoder, kept, layer, shape, tolerance);
+          }
         }
+        await asksOnlyForTheRest(decoder, { ...pass, inner: forward.inner });
         const last = forward.hiddenStates!.at(-1)!;
         const logits = await decoder.anatomy.unembed(pass, await decoder.anatomy.norm(pass, last));
         assertClose(logits, forward.logits, tolerance, 'the logits of the last stream');
@@ -62,6 +67,14 @@ describe('Anatomy', () => {
     });
   }
 });
+
+/** What the run has handed out is not computed again: a stream without numbers makes no difference. */
+async function asksOnlyForTheRest({ anatomy }: Decoder, pass: KeptPass): Promise<void> {
+  const emptied = { ...pass, stream: [] };
+  const [expected, actual] = [await anatomy.additions(pass, 1), await anatomy.additions(emptied, 1)];
+  assert.deepEqual(actual, expected);
+  assert.deepEqual(await anatomy.headAdditions(emptied, 1, 3), await anatomy.headAdditions(pass, 1, 3));
+}
 
 /** Scores → mask → softmax → × V is what the layer mixes. */
 async function attentionComposes(
