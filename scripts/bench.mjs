@@ -25,14 +25,6 @@ const DEVICE_BENCH = 'device';
 /** @type {import('../src/protocol/device.ts').Device[]} */
 const DEVICES = ['cuda', 'webgpu', 'dml', 'coreml'];
 
-/**
- * Their runs hand out the logits of all positions. On Linux their processes keep the memory that is given back for what comes
- * next: in a virtual machine fresh memory for logits costs a tenth of a second or a half, by what its host does with free
- * memory and not by what is compared.
- */
-const KEEPING_MEMORY = new Set(['attention', 'prefill']);
-const keepingMemory = { ...process.env, MALLOC_MMAP_MAX_: '0', MALLOC_TRIM_THRESHOLD_: String(2 ** 32) };
-
 const folder = path.join(root, 'dist', 'test', 'bench');
 const ENDING = '.bench.mjs';
 
@@ -50,8 +42,7 @@ async function main() {
   const { short = false } = values;
   const device = DEVICES.find((known) => known === values.device) ?? null;
   for (const name of device === null ? chosenBenches(positionals) : [DEVICE_BENCH]) {
-    const env =
-      device !== null ? await deviceEnvironment(values) : KEEPING_MEMORY.has(name) ? keepingMemory : process.env;
+    const env = device === null ? process.env : await deviceEnvironment(values);
     outcomes.push(await showing(`Bench: ${name}`, () => runBench(name, { device, short }, env)));
   }
   console.log(values.json ? JSON.stringify({ machine: machine(), outcomes }, null, 2) : page(outcomes));

@@ -17,7 +17,8 @@ const LONGEST_FORWARD = 256;
 
 /**
  * A run after which the weights of every head can be computed, and one after which they have been, each against a run of the
- * same file for its logits only.
+ * same file for its logits only; and what a passage takes that is inspected, whose predictions are scored besides, but not
+ * handed out.
  */
 export const bench: Bench = async () => [
   // The small one first: half a gigabyte that was given back leaves its memory in pieces, and an engine's process has one model.
@@ -65,6 +66,18 @@ async function measure(name: string, directory: string): Promise<Measurement[]> 
         detail: `${forward.a.toFixed(0)} ms against ${forward.b.toFixed(0)} ms`,
       });
     }
+    const read = await compare(
+      repetitions,
+      () => decoder.read(ids, { hiddenStates: true }),
+      () => plain.logits(ids),
+    );
+    measurements.push({
+      what: `${name}: a passage read, every prediction scored, against logits that nobody reads, T = ${length}`,
+      value: read.ratio,
+      unit: 'ratio',
+      limit: null,
+      detail: `${read.a.toFixed(0)} ms against ${read.b.toFixed(0)} ms`,
+    });
     measurements.push({
       what: `${name}: all attention weights against logits only, T = ${length}`,
       value: ratio,
