@@ -110,13 +110,6 @@ export function instrument(
     const rows = { name: HANDED_ROWS_INPUT, elementType: DataType.Int64, dims: [HANDED_ROWS_INPUT] };
     ends.message(GraphField.input, encodeValueInfo(rows));
   }
-  // The runtime computes what the last node of a file needs first. In this order each tensor is read as soon as it is
-  // there, and its memory can be used again.
-  for (const [tensor, name] of [...rowsOf].reverse()) {
-    const gather = { opType: 'Gather', inputs: [tensor, HANDED_ROWS_INPUT], outputs: [name], name };
-    ends.message(GraphField.node, encodeNode({ ...gather, attributes: { axis: -2 } }));
-    ends.message(GraphField.output, encodeValueInfo({ name }));
-  }
   for (const input of scoring?.inputs ?? []) {
     ends.message(GraphField.input, encodeValueInfo(input));
   }
@@ -125,6 +118,13 @@ export function instrument(
   }
   for (const output of scoring?.outputs ?? []) {
     ends.message(GraphField.output, encodeValueInfo(output));
+  }
+  // The runtime computes what the last node of a file needs first. In this order each tensor is read as soon as it is
+  // there, and its memory can be used again.
+  for (const [tensor, name] of [...rowsOf].reverse()) {
+    const gather = { opType: 'Gather', inputs: [tensor, HANDED_ROWS_INPUT], outputs: [name], name };
+    ends.message(GraphField.node, encodeNode({ ...gather, attributes: { axis: -2 } }));
+    ends.message(GraphField.output, encodeValueInfo({ name }));
   }
   const files = new WeightFiles(file);
   for (const [name, tensor] of weights) {

@@ -70,12 +70,15 @@ export function planAnatomy(
   };
 }
 
-/** What the stages ask for of every layer at once: what its heads mix, and what it adds to the stream. */
-export function innerTensors({ sites, parts }: AnatomyPlan): readonly string[] {
-  return sites.flatMap((site, layer) => {
-    const own = parts[layer];
-    return site === null || own === null ? [] : [mixOf(site), ...own.attention, ...own.feedForward];
-  });
+/**
+ * What the stages ask for of every layer at once, [.., T, N] each: what its heads mix, and what it adds to the stream. Null
+ * where they are not open, or have their tokens on another axis.
+ */
+export function innerTensors({ sites, parts }: AnatomyPlan, layer: number): readonly string[] | null {
+  const [site, own] = [sites[layer], parts[layer]];
+  return site === null || own === null || !isHeadByHead(site)
+    ? null
+    : [mixOf(site), ...own.attention, ...own.feedForward];
 }
 
 /** [1, H, T, d]: the values mixed by the weights. */

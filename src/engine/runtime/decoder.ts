@@ -69,6 +69,18 @@ export interface ForwardPass {
 /** One run of the model whose predictions are read and not handed out: T times V numbers take long to get anywhere. */
 export interface ReadPass extends Omit<ForwardPass, 'logits' | 'hiddenStates'>, ScoredPredictions {}
 
+/** Outputs with those rows of tensors from inside the layers that are wanted: all or none. */
+interface HandedOutputs {
+  /** By the tensor, in the order in which the graph computes them; empty where it keeps them to itself. */
+  readonly rowsOf: ReadonlyMap<string, string>;
+  /** By layer: the attention weights. */
+  readonly weights: readonly string[];
+  /** What the stages ask for of every layer, by the tensor. */
+  readonly inner: ReadonlyMap<string, string>;
+}
+
+const NOT_HANDED: HandedOutputs = { rowsOf: new Map(), weights: [], inner: new Map() };
+
 interface Parts {
   readonly runtime: Runtime;
   readonly graphFile: string;
@@ -87,14 +99,11 @@ interface Parts {
   readonly cacheSites: readonly CacheSite[] | null;
   /** What goes on behind a cache in a merged decoder whose other branch starts a text. */
   readonly continuing: ContinuingBranch | null;
-  /** Tensors from inside the layers that a run hands out of a short passage. */
-  readonly inner: readonly string[];
   /** Whether the graph takes the rows that logits are wanted for. */
   readonly hasRows: boolean;
   /** Whether the graph scores its predictions. */
   readonly hasScoring: boolean;
-  /** By layer: the output with the attention weights of the rows that are wanted; empty where the graph has none. */
-  readonly weightOutputs: readonly string[];
+  readonly handed: HandedOutputs;
   /** The graph with those layers' weights as outputs that cannot be replayed; null where there are none. */
   readonly rerunModel: InstrumentedModel | null;
   readonly anatomy: Anatomy;
@@ -108,8 +117,8 @@ export type DecoderReport = Omit<ModelReport, 'model' | 'device'>;
  * keys take less.
  */
 const MOST_WEIGHT_BYTES = 48 * 1024 * 1024;
-/** Up to so much a run hands out of the insides of all layers, which otherwise are computed again when they are asked for. */
-const MOST_INNER_BYTES = 32 * 1024 * 1024;
+/** And up to so much of what the stages ask for, which otherwise is computed layer by layer when it is asked for. */
+const MOST_INNER_BYTES = 64 * 1024 * 1024;
 
 /** A passage to try a model with at load. */
 const PROBE_LENGTH = 10;
@@ -156,16 +165,15 @@ export class Decoder {
       const cacheSites = findCacheSites(analysis.topology, signature);
       const fresh = cacheSites?.flatMap((site) => site.fresh ?? []) ?? [];
       const anatomyPlan = planAnatomy(analysis, plan !== null || analysis.parts.operators.size === 0);
-      const inner = device === 'cpu' ? innerOutputsOf(analysis, anatomyPlan) : [];
-      const expose = [...(plan?.fetch ?? []), ...(stream.found ? stream.tensors : []), ...fresh, ...inner];
+      const expose = [...(plan?.fetch ?? []), ...(stream.found ? stream.tensors : []), ...fresh];
       const select = findRowSelection(analysis.topology, analysis.parts, stream);
-      const rowsOf = device === 'cpu' && plan !== null ? weightOutputsOf(analysis, plan) : new Map<string, string>();
+      const handed = device === 'cpu' && plan !== null ? handedOutputsOf(analysis, plan, anatomyPlan) : NOT_HANDED;
       // Other devices would do it on the processor as well, and the logits come from there.
       const opset = model.opsets.get('') ?? 0;
       const scores = device === 'cpu' && opset >= SCORING_OPSET;
       const scoring = scores ? scoringOf(signature.logits, config.vocabSize, opset) : null;
       const replace = handingOut(analysis, expose);
-      const instrumented = instrument(model, { expose, select, rowsOf, scoring, replace });
+      const instrumented = instrument(model, { expose, select, rowsOf: handed.rowsOf, scoring, replace });
       const session = await DeviceSession.open(instrumented, {
         device,
         name: graphFile,
@@ -192,10 +200,9 @@ export class Decoder {
         attention,
         cacheSites,
         continuing,
-        inner,
         hasRows: select !== null,
         hasScoring: scoring !== null,
-        weightOutputs: [...rowsOf.values()],
+        handed,
         rerunModel: rerun.length === 0 ? null : weightsModel(analysis.parts.topology, rerun, []),
         anatomy: new Anatomy({
           ...{ runtime, graphFile, open: analysis.parts.open, config, signature },
@@ -342,28 +349,27 @@ export class Decoder {
   ): Promise<
     Pick<ForwardPass, 'length' | 'stream' | 'inner' | 'attention'> & { results: Readonly<Record<string, Tensor>> }
   > {
-    const { runtime, config, signature, session, stream, attention, weightOutputs, inner } = this.parts;
+    const { runtime, config, signature, session, stream, attention, handed } = this.parts;
     checkIds(ids, config);
     const length = ids.length;
-    const innerBytes = Float32Array.BYTES_PER_ELEMENT * inner.length * length * config.hiddenSize;
-    const weightBytes = Float32Array.BYTES_PER_ELEMENT * config.layers * config.heads * length ** 2;
-    const givesWeights = !replaysAttention && weightOutputs.length > 0 && weightBytes <= MOST_WEIGHT_BYTES;
+    const isShort = !replaysAttention && isHandedOut(this.parts, length);
     const passage = buildFeeds(runtime, signature, config, ids);
-    const feeds = { ...passage, ...this.ownFeeds({ from: 0, to: length }, givesWeights ? length : 0, targets) };
+    const feeds = { ...passage, ...this.ownFeeds({ from: 0, to: length }, isShort ? length : 0, targets) };
     const streamTensors = hiddenStates && stream.found ? stream.tensors : [];
-    const innerTensors = hiddenStates && innerBytes <= MOST_INNER_BYTES ? inner : [];
-    const kept = 'unavailable' in attention ? [] : givesWeights ? weightOutputs : attention.fetch;
-    const results = await session.run(feeds, [...outputs, ...kept, ...streamTensors, ...innerTensors], length);
+    const inner = hiddenStates && isShort ? [...handed.inner] : [];
+    const kept = 'unavailable' in attention ? [] : isShort ? handed.weights : attention.fetch;
+    const fetch = [...outputs, ...kept, ...streamTensors, ...inner.map(([, output]) => output)];
+    const results = await session.run(feeds, fetch, length);
     return {
       ...{ length, results },
       stream: streamTensors.map((name) => results[name]),
-      inner: new Map(innerTensors.map((name) => [name, results[name]])),
+      inner: new Map(inner.map(([tensor, output]) => [tensor, results[output]])),
       attention:
         'unavailable' in attention
           ? null
-          : givesWeights
+          : isShort
             ? keptWeights(
-                weightOutputs.map((name) => results[name]),
+                handed.weights.map((name) => results[name]),
                 config.heads,
                 length,
               )
@@ -375,14 +381,14 @@ export class Decoder {
    * What the inputs are given that Headlight has added to the graph.
    *
    * @param logits rows that these are wanted for
-   * @param weights so many rows of the attention weights are wanted
+   * @param rows so many are wanted of the tensors from inside the layers
    * @param targets of each of those logits the token that it is scored against; none where nothing is scored
    */
-  private ownFeeds(logits: TokenRange, weights: number, targets: readonly number[]): Feeds {
-    const { runtime, hasRows, hasScoring, weightOutputs } = this.parts;
+  private ownFeeds(logits: TokenRange, rows: number, targets: readonly number[]): Feeds {
+    const { runtime, hasRows, hasScoring, handed } = this.parts;
     return {
       ...(hasRows ? rowsFeed(runtime, ROWS_INPUT, logits.from, logits.to) : {}),
-      ...(weightOutputs.length > 0 ? rowsFeed(runtime, HANDED_ROWS_INPUT, 0, weights) : {}),
+      ...(handed.rowsOf.size > 0 ? rowsFeed(runtime, HANDED_ROWS_INPUT, 0, rows) : {}),
       ...(hasScoring ? targetsFeed(runtime, targets) : {}),
     };
   }
@@ -506,19 +512,37 @@ async function planUnlessUnavailable(
   }
 }
 
-/**
- * By the tensor: outputs for the attention weights of all layers; none where an operator of the exported graph keeps those
- * of one to itself.
- */
-function weightOutputsOf({ topology }: GraphAnalysis, { layers }: AttentionPlan): ReadonlyMap<string, string> {
-  const isAll = layers.every(({ site }) => topology.producer(site.weights) !== undefined);
-  return new Map(isAll ? layers.map(({ site }, layer) => [site.weights, `headlight.weights.${layer}`]) : []);
+/** None where an operator of the exported graph keeps some of them to itself. */
+function handedOutputsOf(
+  { topology }: GraphAnalysis,
+  { layers }: AttentionPlan,
+  anatomyPlan: AnatomyPlan,
+): HandedOutputs {
+  const isComputed = (tensor: string) => topology.producer(tensor) !== undefined;
+  const weights = layers.map(({ site }, layer) => [site.weights, `headlight.weights.${layer}`] as const);
+  if (!weights.every(([tensor]) => isComputed(tensor))) {
+    return NOT_HANDED;
+  }
+  const byLayer = layers.map((_, layer) => innerTensors(anatomyPlan, layer));
+  const isOpen = byLayer.every((tensors) => tensors?.every(isComputed));
+  const inner = byLayer.map((tensors) =>
+    (isOpen ? tensors! : []).map((tensor) => [tensor, `headlight.inner.${tensor}`] as const),
+  );
+  return {
+    rowsOf: new Map(weights.flatMap((entry, layer) => [entry, ...inner[layer]])),
+    weights: weights.map(([, output]) => output),
+    inner: new Map(inner.flat()),
+  };
 }
 
-/** None where an operator of the exported graph keeps some to itself. */
-function innerOutputsOf({ topology }: GraphAnalysis, plan: AnatomyPlan): readonly string[] {
-  const names = innerTensors(plan);
-  return names.every((name) => topology.producer(name) !== undefined) ? names : [];
+/** Whether a run over so many tokens hands out what it computes inside the layers. */
+function isHandedOut({ config: { layers, heads, hiddenSize }, handed }: Parts, length: number): boolean {
+  const bytes = Float32Array.BYTES_PER_ELEMENT;
+  return (
+    handed.rowsOf.size > 0 &&
+    bytes * layers * heads * length ** 2 <= MOST_WEIGHT_BYTES &&
+    bytes * handed.inner.size * length * hiddenSize <= MOST_INNER_BYTES
+  );
 }
 
 /** The nodes that hand out some of these tensors only if they are written so. */
