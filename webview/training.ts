@@ -29,7 +29,7 @@ const FIRST_WINDOWS = 8;
 
 /** Reads a passage as training data while the view is open, window after window. */
 export function useTraining(trace: Trace, stride: number, isOpen: boolean): TrainingControls {
-  const { engine, store } = usePanel();
+  const { engine, questions, store } = usePanel();
   const isReady = useSelected((state) => state.snapshot?.status.kind === 'ready');
   const [read, setRead] = useState<Reading>({ traceId: trace.id, ...NOTHING });
   const [isRunning, setRunning] = useState(false);
@@ -50,6 +50,7 @@ export function useTraining(trace: Trace, stride: number, isOpen: boolean): Trai
     let failed: HeadlightError | null = null;
     while (failed === null && (known === null || known.windowsRead < Math.min(most, known.windows))) {
       const params = { traceId: trace.id, stride, window: known?.windowsRead ?? 0 };
+      questions.postponeAhead();
       try {
         known = withWindow(known, await engine.sendRequest(TrainingRequest, params, source.token));
       } catch (thrown) {

@@ -37,8 +37,11 @@ export function EmbeddingSection({ trace }: { trace: Trace }) {
     EmbeddingRequest,
     open ? { traceId: trace.id, token, layer, head } : null,
   );
-  // The whole vocabulary is compared: what else there is need not wait for it.
-  const near = useAnswer(NearestTokensRequest, open ? { traceId: trace.id, token, limit: NEAREST } : null);
+  // The whole vocabulary is compared: what else there is goes before it.
+  const near = useAnswer(
+    NearestTokensRequest,
+    open && value !== null ? { traceId: trace.id, token: value.token, limit: NEAREST } : null,
+  );
   return (
     <Section
       name="embedding"
