@@ -7,6 +7,7 @@ import { readModel } from '../../../../src/engine/onnx/graph';
 import { HANDED_ROWS_INPUT, type InstrumentedModel, instrument } from '../../../../src/engine/onnx/instrument';
 import { ModelFile } from '../../../../src/engine/onnx/model-file';
 import { GraphField, ModelField, TensorField } from '../../../../src/engine/onnx/schema';
+import { LAST_LOGITS_OUTPUT, SCORES_OUTPUT, scoringOf } from '../../../../src/engine/onnx/scoring';
 import { Topology } from '../../../../src/engine/onnx/topology';
 import { WireType, WireWriter } from '../../../../src/engine/onnx/wire';
 import type { HeadlightError } from '../../../../src/protocol/errors';
@@ -57,6 +58,21 @@ describe('instrumented models', () => {
       assert.ok(Math.abs(value - worst[index]) < 1e-5);
     });
     assert.deepEqual(results[tensors.weights[0]].dims, [1, 2, 5, 5]);
+  });
+
+  it('reads inner tensors before the logits, the last first, so that the runtime need not keep them all', () => {
+    const { builder, tensors } = buildDecoder({ layers: 3, heads: 2, headDim: 32, vocabSize: 97, contextLength: 64 });
+    const opened = ModelFile.open(files.write(builder));
+    const rowsOf = new Map(tensors.weights.map((name, layer) => [name, `rows.${layer}`]));
+    const { bytes } = instrument(readModel(opened), { expose: [], rowsOf, scoring: scoringOf('logits', 97, 17) });
+    opened.close();
+    const written = ModelFile.open(files.write(bytes, 'ordered.onnx'));
+    // The runtime begins with what the last node of a file needs.
+    const last = readModel(written)
+      .graph.nodes.slice(-4)
+      .flatMap(({ outputs: names }) => names);
+    written.close();
+    assert.deepEqual(last, [SCORES_OUTPUT, LAST_LOGITS_OUTPUT, 'rows.2', 'rows.1', 'rows.0']);
   });
 
   it('hands out the rows of inner tensors that are asked for, or none', async () => {
