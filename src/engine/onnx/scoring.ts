@@ -1,4 +1,4 @@
-import { type AttributeContent, encodeModel, type NodeContent, type ValueContent } from './build';
+import type { AttributeContent, NodeContent, ValueContent } from './build';
 import { DataType } from './data-type';
 
 /** The input that names what follows: int64 [R], a token id for each row of logits; empty where nothing is scored. */
@@ -144,15 +144,13 @@ function divisorNearRoot(count: number): number {
   return divisor;
 }
 
+/** The input of `scoringGraph` with the logits: float32 [R, V]. */
+export const LOGITS_INPUT = 'logits';
 const OWN_OPSET = 17;
 
-/** The input of `scoringModel`: float32 [R, V]. */
-export const LOGITS_INPUT = 'logits';
-
-/** The same for logits that are given. */
-export function scoringModel(vocabSize: number): Uint8Array {
+/** The same as a graph of its own, for logits that are given. */
+export function scoringGraph(vocabSize: number): Scoring & { readonly opset: number } {
   const { nodes, inputs, outputs } = scoringOf(LOGITS_INPUT, vocabSize, OWN_OPSET);
   const logits = { name: LOGITS_INPUT, elementType: DataType.Float32, dims: ['rows', vocabSize] };
-  const graph = { nodes, inputs: [logits, ...inputs], outputs };
-  return encodeModel({ irVersion: 8, opsets: [['', OWN_OPSET]], graph }).finish();
+  return { nodes, inputs: [logits, ...inputs], outputs, opset: OWN_OPSET };
 }

@@ -160,7 +160,7 @@ export class Anatomy {
   private readonly comparer: RowComparer;
 
   constructor(private readonly options: AnatomyOptions) {
-    this.reader = new LogitReader(options.runtime);
+    this.reader = new LogitReader(options.runtime, options.config.vocabSize);
     this.comparer = new RowComparer(options.runtime);
   }
 

@@ -1,11 +1,12 @@
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { HeadlightError } from '../../protocol/errors';
+import { encodeModel } from '../onnx/build';
 import {
   LAST_LOGITS_OUTPUT,
   LOGITS_INPUT,
   SCORES_OF_ROW,
   SCORES_OUTPUT,
-  scoringModel,
+  scoringGraph,
   TARGETS_INPUT,
 } from '../onnx/scoring';
 import type { Feeds } from './feeds';
@@ -19,6 +20,8 @@ export interface PredictionScore {
   readonly rank: number;
   /** In bits. */
   readonly entropy: number;
+  /** Of the most probable token. */
+  readonly largestProbability: number;
 }
 
 /** The scores of R predictions, and the last of these. */
@@ -37,13 +40,18 @@ export function targetsFeed({ Tensor }: Runtime, targets: ArrayLike<number>): Fe
   return { [TARGETS_INPUT]: new Tensor('int64', BigInt64Array.from(Array.from(targets), BigInt), [targets.length]) };
 }
 
+/** What a graph with scoring gave; `first` and errors as `scoresOf` has them. */
+export function scoredBy(results: Readonly<Record<string, Tensor>>, first: number): ScoredPredictions {
+  return { scores: scoresOf(results, first), lastLogits: results[LAST_LOGITS_OUTPUT].data as Float32Array };
+}
+
 /**
  * @param first position of the first prediction, for the sentence of a failure
  * @throws HeadlightError `model-invalid` where a row of logits is no distribution
  */
-export function scoredBy(results: Readonly<Record<string, Tensor>>, first: number): ScoredPredictions {
+export function scoresOf(results: Readonly<Record<string, Tensor>>, first: number): readonly PredictionScore[] {
   const numbers = results[SCORES_OUTPUT].data as Float32Array;
-  const scores = Array.from({ length: numbers.length / SCORES_OF_ROW }, (_, row): PredictionScore => {
+  return Array.from({ length: numbers.length / SCORES_OF_ROW }, (_, row): PredictionScore => {
     const [total, weighted, own, above] = numbers.subarray(row * SCORES_OF_ROW, (row + 1) * SCORES_OF_ROW);
     // The largest logit alone adds 1.
     if (!(total >= 1 && Number.isFinite(total + weighted))) {
@@ -54,9 +62,8 @@ export function scoredBy(results: Readonly<Record<string, Tensor>>, first: numbe
     }
     // H = log Σe^x − Σ x·e^x / Σe^x, which rounding may take below 0.
     const entropy = Math.max(0, (Math.log(total) - weighted / total) / Math.LN2);
-    return { logProbability: own - Math.log(total), rank: above + 1, entropy };
+    return { logProbability: own - Math.log(total), rank: above + 1, entropy, largestProbability: 1 / total };
   });
-  return { scores, lastLogits: results[LAST_LOGITS_OUTPUT].data as Float32Array };
 }
 
 /** Scores logits that a graph without scoring has handed out. */
@@ -87,4 +94,10 @@ export class LogitScorer {
     this.session = null;
     await session?.release();
   }
+}
+
+/** logits [R, V] and a target for each row → their scores, and the last row. */
+function scoringModel(vocabSize: number): Uint8Array {
+  const { opset, ...graph } = scoringGraph(vocabSize);
+  return encodeModel({ irVersion: 8, opsets: [['', opset]], graph }).finish();
 }

@@ -3,9 +3,9 @@ import { tokenScore } from '../../../../src/engine/inspect/token-score';
 
 describe('the score of a token', () => {
   const scores = [
-    { logProbability: Math.log(0.25), rank: 2, entropy: 2 },
-    { logProbability: 0, rank: 1, entropy: 1 },
-    { logProbability: -1, rank: 9, entropy: 0.5 },
+    { logProbability: Math.log(0.25), rank: 2, entropy: 2, largestProbability: 0.5 },
+    { logProbability: 0, rank: 1, entropy: 1, largestProbability: 1 },
+    { logProbability: -1, rank: 9, entropy: 0.5, largestProbability: 0.9 },
   ];
 
   it('gives the first token no probability, since nothing stands before it', () => {

@@ -10,7 +10,10 @@ function textOf(length: number, read: { tokens: number; rows: number }[] = []): 
   const decoder: TrainingText['decoder'] = {
     score: async (ids, { from, to }) => {
       read.push({ tokens: ids.length, rows: to - from });
-      const score = { logProbability: -Math.log(VOCABULARY), rank: 1, entropy: Math.log2(VOCABULARY) };
+      const score = {
+        ...{ logProbability: -Math.log(VOCABULARY), rank: 1, entropy: Math.log2(VOCABULARY) },
+        largestProbability: 1 / VOCABULARY,
+      };
       return { scores: Array.from({ length: to - from }, () => score), lastLogits: new Float32Array(VOCABULARY) };
     },
   };

@@ -3,11 +3,14 @@ import { LogitReader } from '../../../../src/engine/runtime/logit-reader';
 import { loadRuntime } from '../../../../src/engine/runtime/providers';
 
 describe('LogitReader', () => {
-  let reader: LogitReader;
-  before(async () => {
-    reader = new LogitReader(await loadRuntime());
-  });
-  after(() => reader.dispose());
+  async function read(logits: Float32Array, asked: readonly (number | null)[], limit: number) {
+    const reader = new LogitReader(await loadRuntime(), logits.length / asked.length);
+    try {
+      return await reader.read(logits, asked, limit);
+    } finally {
+      await reader.dispose();
+    }
+  }
 
   it('reads what a plain softmax gives, over more rows than fit at a time', async () => {
     const [rows, vocabSize] = [70, 40_000];
@@ -16,7 +19,7 @@ describe('LogitReader', () => {
       (_, at) => 12 * Math.sin(at * 0.7351 + at ** 2 * 1e-7),
     );
     const asked = Array.from({ length: rows }, (_, row) => (row % 7 === 0 ? null : (row * 571) % vocabSize));
-    const readings = await reader.read(logits, asked, 3);
+    const readings = await read(logits, asked, 3);
     assert.equal(readings.length, rows);
     for (const [row, { ids, probabilities, own }] of readings.entries()) {
       const values = logits.subarray(row * vocabSize, (row + 1) * vocabSize);
@@ -37,7 +40,7 @@ describe('LogitReader', () => {
 
   it('gives what is ruled out no probability, and lists no more than there are', async () => {
     const ruledOut = Number.NEGATIVE_INFINITY;
-    const [{ ids, probabilities, own }] = await reader.read(Float32Array.of(1, ruledOut, 1), [1], 9);
+    const [{ ids, probabilities, own }] = await read(Float32Array.of(1, ruledOut, 1), [1], 9);
     assert.deepEqual(ids, [0, 2, 1]);
     assert.deepEqual(probabilities, [0.5, 0.5, 0]);
     assert.deepEqual(own, { probability: 0, rank: 3 });
@@ -45,7 +48,7 @@ describe('LogitReader', () => {
 
   it('refuses what is no distribution', async () => {
     for (const logits of [[Number.NaN, 1], [Number.POSITIVE_INFINITY, 1], Array(2).fill(Number.NEGATIVE_INFINITY)]) {
-      await assert.rejects(reader.read(Float32Array.from(logits), [0], 1), { code: 'model-invalid' });
+      await assert.rejects(read(Float32Array.from(logits), [0], 1), { code: 'model-invalid' });
     }
   });
 });

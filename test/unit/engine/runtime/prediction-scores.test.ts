@@ -67,7 +67,7 @@ describe('scoring predictions', () => {
 
   it('takes tokens that the model rules out', async () => {
     const { scores } = await scored([[-Infinity, 0, -Infinity, -Infinity]], [1]);
-    assert.deepEqual(scores, [{ logProbability: 0, rank: 1, entropy: 0 }]);
+    assert.deepEqual(scores, [{ logProbability: 0, rank: 1, entropy: 0, largestProbability: 1 }]);
   });
 
   it('says where logits are not numbers', async () => {

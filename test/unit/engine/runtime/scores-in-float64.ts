@@ -15,6 +15,7 @@ export function scoresInFloat64(logits: Float32Array, targets: readonly number[]
     const probability = (logit: number) => Math.exp(logit - largest) / total;
     return {
       logProbability: own[target] - largest - Math.log(total),
+      largestProbability: 1 / total,
       rank: 1 + own.filter((logit) => logit > own[target]).length,
       entropy: own.reduce((sum, logit) => {
         const p = probability(logit);
