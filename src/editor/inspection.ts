@@ -83,6 +83,8 @@ export class Inspection implements vscode.Disposable {
   private status: PanelStatus = { kind: 'empty' };
   /** The run that is under way; one that is no longer this has been overtaken. */
   private current: Run | null = null;
+  /** Whether the model, or how it reads a text, may be another one since the last run began. */
+  private outdated = false;
   private readonly changed = new vscode.EventEmitter<void>();
   private readonly subscriptions: vscode.Disposable[];
 
@@ -96,7 +98,10 @@ export class Inspection implements vscode.Disposable {
   ) {
     this.subscriptions = [
       vscode.workspace.onDidChangeTextDocument((event) => this.documentChanged(event)),
-      engine.onDidChangeModel(() => this.changed.fire()),
+      engine.onDidChangeModel(() => {
+        this.outdated = true;
+        this.changed.fire();
+      }),
       engine.onDidChangeTrying(() => this.changed.fire()),
       engine.onDidStop(() => this.engineStopped()),
     ];
@@ -209,7 +214,7 @@ export class Inspection implements vscode.Disposable {
       inspected.branch === null;
     if (this.current !== null && isSame(this.current.of)) {
       await this.current.ended;
-    } else if (this.current !== null || !this.isOfLoadedModel || !isSame(this.inspected)) {
+    } else if (this.current !== null || this.trace === null || this.outdated || !isSame(this.inspected)) {
       await this.inspect(document, range, { upToCaret });
     }
   }
@@ -355,11 +360,6 @@ export class Inspection implements vscode.Disposable {
     });
   }
 
-  /** Whether a trace is shown, and of the model that is loaded. */
-  private get isOfLoadedModel(): boolean {
-    return this.trace !== null && this.trace.model.directory === this.engine.loaded?.model.directory;
-  }
-
   /** Runs the model over a passage, or over the branch of it that is to be shown. */
   private async read(inspected: Inspected, cancellation: vscode.CancellationToken): Promise<Shown> {
     const { branch, root } = inspected;
@@ -408,6 +408,7 @@ export class Inspection implements vscode.Disposable {
       if (this.current !== run) {
         return;
       }
+      this.outdated = false;
       this.show({ kind: 'working', activity: 'running', previous });
       const { inspected, trace } = await work(source.token);
       if (this.current === run) {

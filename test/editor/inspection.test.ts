@@ -90,6 +90,16 @@ describe('inspecting', () => {
     assert.equal(inspection.snapshot.passage?.text, 'nine six seven');
   });
 
+  it('reads again what is on the screen where texts are read otherwise by now', async () => {
+    const { engine, inspection } = await headlight();
+    const editor = await openText('eight nine ten');
+    editor.selection = selectAll(editor);
+    const { id } = traceOf(await inspect(editor));
+    engine.readAgain();
+    await inspection.inspectSelection(editor);
+    assert.notEqual(traceOf(inspection.snapshot.status).id, id);
+  });
+
   it('follows the selection while the panel is there, and stays while it is pinned', async () => {
     const { inspection } = await headlight();
     const editor = await openText('one two three\nfour five six');
