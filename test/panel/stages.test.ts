@@ -474,8 +474,10 @@ describe('the stages in the panel', () => {
     await open('As training data');
     const field = frame.locator('[data-section=training] vscode-text-field input');
     await field.fill(String(stride));
-    // The first windows are read unasked.
-    const reading = (count: number) => frame.locator(`[data-section=training] .progress[data-done="${count}"]`);
+    // The first windows are read unasked, by the stride before and by this one: each makes other windows of the text.
+    const ofStride = frame.locator(`[aria-valuemax="${expected.windows}"]`);
+    const reading = (count: number) =>
+      frame.locator(`[data-section=training] .progress[data-done="${count}"]`).filter({ has: ofStride });
     await reading(8).locator('vscode-button', { hasText: 'Read on' }).waitFor();
     await reading(8).locator('vscode-button', { hasText: 'Read on' }).press('Enter');
     await frame.locator('[data-section=training] vscode-button', { hasText: 'Stop' }).click();
