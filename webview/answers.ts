@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useLayoutEffect, useState } from 'preact/hooks';
 import { CancellationTokenSource, type RequestType } from 'vscode-jsonrpc';
 import type { OfTrace } from '../src/protocol/engine';
 import { HeadlightError } from '../src/protocol/errors';
@@ -32,7 +32,7 @@ export function useAnswer<P extends OfTrace, R>(type: RequestType<P, R, unknown>
   const ready = useSelected((state) => state.snapshot?.status.kind === 'ready');
   const [settled, setSettled] = useState<Settled<R> | null>(null);
   const key = JSON.stringify(params);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!ready || params === null) {
       return;
     }

@@ -39,7 +39,7 @@ const CANDIDATES_LISTED = 18;
 /** Heads are scored for so long until the panel says how far it is, and something else can be answered. */
 const SCORING_PIECE_MS = 100;
 /** Nothing is fetched ahead for so long after a passage or a stage was asked for: most of what is shown of it comes then. */
-const AHEAD_AFTER_MS = 300;
+const AHEAD_AFTER_MS = 1000;
 /** Rows of single queries that are kept for the token tints and the list of keys. */
 const ROWS_KEPT = 32;
 

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { CancellationTokenSource } from 'vscode-jsonrpc';
 import { HeadlightError } from '../src/protocol/errors';
 import type { Trace } from '../src/protocol/trace';
@@ -67,7 +67,7 @@ export function useTraining(trace: Trace, stride: number, isOpen: boolean): Trai
     }
   };
   // Another passage, another stride, or a closed section, needs no more windows of this one.
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (isOpen && isReady) {
       void readUpTo(FIRST_WINDOWS);
     }

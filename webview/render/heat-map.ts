@@ -31,18 +31,21 @@ export function paintCells(cells: HeatMapCells, cell: number, gap: number, table
   const height = Math.max(1, Math.ceil(rows * cell));
   const data = new Uint32Array(width * height);
   const last = table.length - 1;
-  const edge = (at: number) => Math.round(at * cell);
+  const edges = Int32Array.from({ length: Math.max(rows, columns) + 1 }, (_, at) => Math.round(at * cell));
   for (let row = 0; row < rows; row++) {
-    const top = edge(row);
-    const bottom = Math.max(top + 1, edge(row + 1) - gap);
+    const top = edges[row];
+    const bottom = Math.max(top + 1, edges[row + 1] - gap);
     const line = top * width;
     for (let column = 0; column < columns; column++) {
       if (isEmpty(row, column)) {
         continue;
       }
       const colour = table[Math.round(place(weights[row * columns + column]) * last)];
-      const left = edge(column);
-      data.fill(colour, line + left, line + Math.max(left + 1, edge(column + 1) - gap));
+      const right = line + Math.max(edges[column] + 1, edges[column + 1] - gap);
+      // Most cells are a pixel or two wide: a call for each would take longer than the drawing.
+      for (let at = line + edges[column]; at < right; at++) {
+        data[at] = colour;
+      }
     }
     for (let y = top + 1; y < bottom; y++) {
       data.copyWithin(y * width, line, line + width);

@@ -1,10 +1,10 @@
 import { useEffect, useState } from 'preact/hooks';
-import { type LensCell, LensRequest, type LogitLens } from '../../src/protocol/stages';
+import type { LensCell, LogitLens } from '../../src/protocol/stages';
 import type { TokenRange, Trace } from '../../src/protocol/trace';
-import { useAnswer } from '../answers';
 import { gridPicture } from '../export/pictures';
 import type { Picture } from '../export/surface';
 import { lensTable } from '../export/tables';
+import { type LensColumns, useLens, wholeLens } from '../lens';
 import { usePalette, usePanel, useSelected } from '../panel-context';
 import { cssColour, stopsOf } from '../render/colour-map';
 import { formatCount, formatPercent } from '../render/number-format';
@@ -19,8 +19,6 @@ import { TokenTag, TokenText } from './visible';
 const POSITIONS = 12;
 const POSITIONS_NARROW = 6;
 const NARROW = 520;
-/** Candidates of a cell. */
-const CANDIDATES = 5;
 
 interface Place {
   readonly depth: number;
@@ -40,22 +38,20 @@ export function Layers({ trace, panelWidth }: { trace: Trace; panelWidth: number
     setEnd((before) => clamp(before, Math.max(count, pinned + 1), Math.min(length, pinned + count)));
   }, [trace.id, pinned, count, length]);
   const positions = { from: Math.max(0, Math.min(end, length) - count), to: Math.min(end, length) };
-  const { value, stale, failure } = useAnswer(
-    LensRequest,
-    open && positions.to > positions.from ? { traceId: trace.id, positions, limit: CANDIDATES } : null,
-  );
+  const { columns, failure } = useLens(trace, positions, pinned, open);
+  const whole = wholeLens(positions, columns);
   const move = (by: number) => setEnd(clamp(end + by, count, length));
   return (
     <Section
       name="layers"
       title="Layers"
       files={
-        value === null
+        whole === null
           ? null
           : {
-              settings: { from: value.positions.from, to: value.positions.to - 1 },
-              tables: { lens: () => lensTable(value) },
-              pictures: { lens: () => lensPicture(trace, value, palette) },
+              settings: { from: positions.from, to: positions.to - 1 },
+              tables: { lens: () => lensTable(whole) },
+              pictures: { lens: () => lensPicture(trace, whole, palette) },
             }
       }
       subtitle={`logit lens, ${windowName(positions, length)}`}
@@ -93,13 +89,8 @@ export function Layers({ trace, panelWidth }: { trace: Trace; panelWidth: number
       }
     >
       {failure !== null && <Failure error={failure} />}
-      {value !== null && (
-        <div class={stale ? 'is-late' : ''}>
-          <LensGrid trace={trace} lens={value} onLeave={(by) => move(by)} />
-        </div>
-      )}
-      {value === null && failure === null && (
-        <div class="lens-room" style={{ height: `${(trace.model.layers + 2) * 20 + 60}px` }} />
+      {(failure === null || columns.size > 0) && (
+        <LensGrid trace={trace} positions={positions} columns={columns} onLeave={(by) => move(by)} />
       )}
     </Section>
   );
@@ -122,24 +113,26 @@ function lensPicture({ tokens }: Trace, { positions, rows }: LogitLens, palette:
 
 interface LensGridProps {
   readonly trace: Trace;
-  readonly lens: LogitLens;
+  readonly positions: TokenRange;
+  /** A position that is missing is still being read. */
+  readonly columns: LensColumns;
   /** The cursor wants to go so many positions beyond the edge. */
   readonly onLeave: (by: number) => void;
 }
 
-function LensGrid({ trace, lens, onLeave }: LensGridProps) {
+function LensGrid({ trace, positions, columns, onLeave }: LensGridProps) {
   const { store } = usePanel();
   const palette = usePalette();
   const pinned = useSelected(pinnedToken) ?? 0;
   const hovered = useSelected((state) => state.hovered);
   const [pointed, setPointed] = useState<Place | null>(null);
   const [cursor, setCursor] = useState<Place | null>(null);
-  const { positions, rows } = lens;
+  const last = trace.model.layers;
   const within = (place: Place | null) =>
-    place !== null && place.position >= positions.from && place.position < positions.to && place.depth < rows.length
+    place !== null && place.position >= positions.from && place.position < positions.to && place.depth <= last
       ? place
       : null;
-  const last = rows.length - 1;
+  const tokens = trace.tokens.slice(positions.from, positions.to);
   const standing = within(cursor) ?? { depth: last, position: clamp(pinned, positions.from, positions.to - 1) };
   const shown = within(pointed) ?? standing;
   const onKeyDown = (event: KeyboardEvent) => {
@@ -160,7 +153,7 @@ function LensGrid({ trace, lens, onLeave }: LensGridProps) {
     const place = { depth: clamp(standing.depth + step[0], 0, last), position };
     setPointed(null);
     setCursor(place);
-    const cell = rows[place.depth][position - positions.from];
+    const cell = columns.get(position)?.[place.depth];
     if (cell !== undefined) {
       const [best] = cell.tokens;
       store.announce(
@@ -170,12 +163,12 @@ function LensGrid({ trace, lens, onLeave }: LensGridProps) {
       );
     }
   };
-  const shownCell = rows[shown.depth][shown.position - positions.from];
+  const shownCell = columns.get(shown.position)?.[shown.depth] ?? null;
   return (
     <>
       <div
         class="lens"
-        style={{ gridTemplateColumns: `28px repeat(${positions.to - positions.from}, minmax(0, 1fr))` }}
+        style={{ gridTemplateColumns: `28px repeat(${tokens.length}, minmax(0, 1fr))` }}
         // biome-ignore lint/a11y/noNoninteractiveTabindex: an application takes the keys itself
         tabIndex={0}
         role="application"
@@ -186,7 +179,7 @@ function LensGrid({ trace, lens, onLeave }: LensGridProps) {
         onPointerLeave={() => setPointed(null)}
       >
         <span class="lens-layer" />
-        {trace.tokens.slice(positions.from, positions.to).map((token) => (
+        {tokens.map((token) => (
           <span
             key={token.index}
             class={`lens-head${token.index === (hovered ?? shown.position) ? ' is-on' : ''}`}
@@ -195,13 +188,16 @@ function LensGrid({ trace, lens, onLeave }: LensGridProps) {
             <TokenText token={token} />
           </span>
         ))}
-        {rows.map((cells, depth) => (
+        {Array.from({ length: last + 1 }, (_, depth) => (
           <>
             <span class={`lens-layer${depth === shown.depth ? ' is-on' : ''}`} title={depthName(depth)}>
               {depth === 0 ? 'in' : `L${depth - 1}`}
             </span>
-            {cells.map((cell, at) => {
-              const position = positions.from + at;
+            {tokens.map(({ index: position }) => {
+              const cell = columns.get(position)?.[depth];
+              if (cell === undefined) {
+                return <span key={position} class="lens-pending" />;
+              }
               const [best] = cell.tokens;
               const isCursor = standing.depth === depth && standing.position === position;
               return (
@@ -228,7 +224,7 @@ function LensGrid({ trace, lens, onLeave }: LensGridProps) {
           </>
         ))}
       </div>
-      {shownCell !== undefined && <LensReadout trace={trace} cell={shownCell} place={shown} />}
+      <LensReadout trace={trace} cell={shownCell} place={shown} />
       <p class="explanation stage-note">
         At each depth the model’s own final norm and head are put on the stream, as if the layers above were not there:{' '}
         <span class="formula">logits = W_U · norm(h)</span>. The last row is the model’s prediction.
@@ -237,9 +233,12 @@ function LensGrid({ trace, lens, onLeave }: LensGridProps) {
   );
 }
 
-/** The five most probable tokens of a cell. */
-function LensReadout({ trace, cell, place }: { trace: Trace; cell: LensCell; place: Place }) {
+/** The most probable tokens of a cell; only its room while the cell is still being read. */
+function LensReadout({ trace, cell, place }: { trace: Trace; cell: LensCell | null; place: Place }) {
   const next = trace.tokens[place.position + 1];
+  if (cell === null) {
+    return <div class="lens-readout" />;
+  }
   return (
     <div class="lens-readout" data-lens-readout={`${place.depth},${place.position}`}>
       <span>

@@ -15,7 +15,7 @@ import { Section } from './section';
 import { TokenText } from './visible';
 
 /** Rows that are drawn at first. */
-const FIRST_ROWS = 64;
+const FIRST_ROWS = 24;
 
 /** The passage as a model is trained on it: each token is to be foretold from those before it. */
 export function Training({ trace }: { trace: Trace }) {

@@ -7,8 +7,6 @@ import { logSumExp } from '../sampling/softmax';
 import { type Cancellation, pauseUnlessCancelled } from './cancellation';
 import { linearizeNorm } from './final-norm';
 
-/** Logits that are in memory at a time: 16 MB, or 80 rows of a vocabulary of 50,000. */
-const LOGITS_AT_ONCE = 4_000_000;
 /** How far parts may be from what they should add up to, as a part of its largest number. */
 const TOLERANCE = 1e-3;
 
@@ -18,15 +16,18 @@ interface Part {
   readonly added: Float32Array;
 }
 
+/** A passage, and what the model predicts after it, [V]. */
+type PredictedPass = KeptPass & { readonly lastLogits: Float32Array };
+
 /** What the logits at one position are made of, whichever of them are compared. */
 interface Shares {
   readonly pass: KeptPass;
   readonly position: number;
   readonly sources: readonly AttributionSource[];
-  /** [D] each, as the head reads them: the parts, then all biases alone, nothing (the head's bias alone), and the stream itself. */
-  readonly rows: readonly Float32Array[];
-  /** [R, V], of all rows; null where they are more than are held in memory at a time. */
-  readonly logits: Float32Array | null;
+  /** [R, D], as the head reads them: the parts, then all biases alone, and nothing (the head's bias alone). */
+  readonly rows: Float32Array;
+  /** [V] of the stream itself. */
+  readonly logits: Float32Array;
 }
 
 /**
@@ -34,7 +35,8 @@ interface Shares {
  * final norm is the sum of the embeddings and of all that heads and feed-forwards added, and once the norm's divisor is
  * known the logits are linear in that sum. The biases of norm and head are a part of their own, so that all parts add up.
  *
- * What was computed of the newest position is remembered: another pair of candidates there needs no run.
+ * What was computed of the newest position is remembered: another pair of candidates there takes their two columns of the
+ * head alone.
  */
 export class LogitAttribution {
   private newest: Shares | null = null;
@@ -46,80 +48,53 @@ export class LogitAttribution {
 
   /** @throws HeadlightError `argument-invalid`, `cancelled`; `graph-unsupported` where the logits cannot be told apart */
   async of(
-    pass: KeptPass,
+    pass: PredictedPass,
     { position, target, against }: AttributionParams,
     cancellation?: Cancellation,
   ): Promise<Attribution> {
     const { sources, rows, logits } = await this.prepare(pass, position, cancellation);
-    const differences = new Float64Array(rows.length);
-    let total = 0;
-    let [targetLogit, againstLogit] = [0, 0];
-    const rowsAtOnce = logits === null ? this.rowsAtOnce : rows.length;
-    for (let first = 0; first < rows.length; first += rowsAtOnce) {
-      await pauseUnlessCancelled(cancellation);
-      const count = Math.min(rowsAtOnce, rows.length - first);
-      const chunk = logits ?? (await this.unembed(pass, rows.slice(first, first + count)));
-      const vocabSize = chunk.length / count;
-      for (const id of [target, against]) {
-        if (!Number.isInteger(id) || id < 0 || id >= vocabSize) {
-          throw new HeadlightError(
-            'argument-invalid',
-            `There is no token ${id}: the model's vocabulary ends at ${vocabSize - 1}.`,
-          );
-        }
-      }
-      for (let at = 0; at < count; at++) {
-        const row = chunk.subarray(at * vocabSize, (at + 1) * vocabSize);
-        differences[first + at] = row[target] - row[against];
-        if (first + at === rows.length - 1) {
-          total = logSumExp(row);
-          [targetLogit, againstLogit] = [row[target], row[against]];
-        }
+    for (const id of [target, against]) {
+      if (!Number.isInteger(id) || id < 0 || id >= logits.length) {
+        throw new HeadlightError(
+          'argument-invalid',
+          `There is no token ${id}: the model's vocabulary ends at ${logits.length - 1}.`,
+        );
       }
     }
-    const headBias = differences[sources.length + 1];
-    const described = (id: number, logit: number): LensToken => ({
+    await pauseUnlessCancelled(cancellation);
+    const pairs = await this.anatomy.unembedTo(pass, rows, [target, against]);
+    const pushOf = (row: number) => pairs[2 * row] - pairs[2 * row + 1];
+    const headBias = pushOf(sources.length + 1);
+    const total = logSumExp(logits);
+    const described = (id: number): LensToken => ({
       id,
       text: this.tokenizer.textOf(id),
       bytes: [...this.tokenizer.bytesOf(id)],
-      probability: Math.exp(logit - total),
+      probability: Math.exp(logits[id] - total),
     });
     return {
       position,
-      target: described(target, targetLogit),
-      against: described(against, againstLogit),
-      difference: targetLogit - againstLogit,
+      target: described(target),
+      against: described(against),
+      difference: logits[target] - logits[against],
       parts: [
-        ...sources.map((source, at) => ({ source, value: differences[at] - headBias })),
-        { source: { kind: 'final-bias' } as const, value: differences[sources.length] },
+        ...sources.map((source, at) => ({ source, value: pushOf(at) - headBias })),
+        { source: { kind: 'final-bias' } as const, value: pushOf(sources.length) },
       ],
     };
   }
 
   /** Computes all that does not depend on which candidates are compared. */
-  async prepare(pass: KeptPass, position: number, cancellation?: Cancellation): Promise<Shares> {
+  async prepare(pass: PredictedPass, position: number, cancellation?: Cancellation): Promise<Shares> {
     if (this.newest?.pass === pass && this.newest.position === position) {
       return this.newest;
     }
-    const { sources, rows } = await rowsAt(this.anatomy, pass, position, cancellation);
+    const { sources, rows, normed } = await rowsAt(this.anatomy, pass, position, cancellation);
     await pauseUnlessCancelled(cancellation);
-    const logits = rows.length <= this.rowsAtOnce ? await this.unembed(pass, rows) : null;
+    const isLast = position === pass.ids.length - 1;
+    const logits = isLast ? pass.lastLogits : await this.anatomy.unembed(pass, normed);
     this.newest = { pass, position, sources, rows, logits };
     return this.newest;
-  }
-
-  private get rowsAtOnce(): number {
-    return Math.max(1, Math.floor(LOGITS_AT_ONCE / this.tokenizer.vocabSize));
-  }
-
-  /** [R, V] */
-  private unembed(pass: KeptPass, rows: readonly Float32Array[]): Promise<Float32Array> {
-    const width = rows[0].length;
-    const stacked = new Float32Array(rows.length * width);
-    for (const [at, row] of rows.entries()) {
-      stacked.set(row, at * width);
-    }
-    return this.anatomy.unembed(pass, stacked);
   }
 }
 
@@ -128,7 +103,7 @@ async function rowsAt(
   pass: KeptPass,
   position: number,
   cancellation?: Cancellation,
-): Promise<Pick<Shares, 'sources' | 'rows'>> {
+): Promise<Pick<Shares, 'sources' | 'rows'> & { readonly normed: Float32Array }> {
   const length = pass.ids.length;
   if (!Number.isInteger(position) || position < 0 || position >= length) {
     throw new HeadlightError('argument-invalid', `There is no token ${position}; the passage has ${length}.`);
@@ -153,15 +128,13 @@ async function rowsAt(
   checkSum(stream, parts);
   const normed = await anatomy.norm(pass, stream);
   const norm = await linearizeNorm(anatomy, pass, stream, normed);
-  return {
-    sources: parts.map(({ source }) => source),
-    rows: [
-      ...parts.map(({ added }) => norm.apply(added)),
-      Float32Array.from(norm.bias),
-      new Float32Array(stream.length),
-      normed,
-    ],
-  };
+  const nothing = new Float32Array(stream.length);
+  const rows = [...parts.map(({ added }) => norm.apply(added)), norm.bias, nothing];
+  const stacked = new Float32Array(rows.length * stream.length);
+  for (const [at, row] of rows.entries()) {
+    stacked.set(row, at * stream.length);
+  }
+  return { sources: parts.map(({ source }) => source), rows: stacked, normed };
 }
 
 /** What the heads and the feed-forward of a layer added to the stream at one position. */

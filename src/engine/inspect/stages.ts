@@ -110,7 +110,7 @@ export class Stages {
       const positions = { from, to };
       yield () => this.logitLens.of(trace, { traceId, positions, limit: 1 });
     }
-    yield () => this.logitAttribution.prepare(trace, last);
+    yield () => this.attribution({ traceId, position: last, target: 0, against: 0 });
     if (anatomy.plan.embedding !== null) {
       yield* this.neighbours.preparation(trace, anatomy.plan.embedding);
     }

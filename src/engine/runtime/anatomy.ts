@@ -5,6 +5,7 @@ import type { GraphAnalysis } from '../onnx/analysis';
 import { type AttentionSite, entryNode } from '../onnx/attention';
 import type { DataType } from '../onnx/data-type';
 import { type Embedding, findEmbedding } from '../onnx/embedding';
+import { TOKENS_INPUT } from '../onnx/head-columns';
 import { findLayerNorms, type LayerNorms } from '../onnx/layer-norms';
 import { findLayerParts, type LayerParts, type Neurons } from '../onnx/layer-parts';
 import type { PartsModel } from '../onnx/parts-model';
@@ -17,7 +18,7 @@ import { buildFeeds, type Feeds } from './feeds';
 import { LogitReader, type LogitReading } from './logit-reader';
 import { firstLine, type Runtime } from './providers';
 import { type NearRow, RowComparer } from './row-comparer';
-import { cutSlice, type OpenedSlice } from './slices';
+import { cutSlice, type OpenedSlice, openHeadColumns } from './slices';
 import { byteLengthOf, dataTypeOf, floatData, tensorOfFloats } from './tensors';
 
 /** What a run leaves behind for the stages. */
@@ -144,6 +145,8 @@ export interface AnatomyOptions {
 
 /** Below every score that has any weight left after the softmax in single precision: e^−104 is 0. */
 const MASKED_BELOW = -104;
+/** Logits that are in memory at a time where only some are wanted: 16 MB, or 80 rows of a vocabulary of 50,000. */
+const LOGITS_AT_ONCE = 4_000_000;
 /** What the layers of a passage leave behind is kept up to this, so that the next question needs no run. */
 const LAYER_RUN_BYTES = 64 * 2 ** 20;
 
@@ -153,6 +156,7 @@ const LAYER_RUN_BYTES = 64 * 2 ** 20;
  */
 export class Anatomy {
   private readonly slices = new Map<string, Promise<OpenedSlice>>();
+  private columns: Promise<OpenedSlice | null> | null = null;
   /** Of the newest pass; what was asked for last stands last. */
   private layerRuns: { readonly pass: KeptPass | null; readonly byLayer: Map<number, LayerRun> } = EMPTY_RUNS;
 
@@ -362,6 +366,36 @@ export class Anatomy {
     return floatData((await this.run(slice, pass, { [normed]: this.asRows(pass, rows) }, [logits]))[logits]);
   }
 
+  /**
+   * As `unembed`, the logits of some tokens alone.
+   *
+   * @param rows [R, D]
+   * @returns [R, N]
+   */
+  async unembedTo(pass: KeptPass, rows: Float32Array, ids: readonly number[]): Promise<Float32Array> {
+    const { normed, logits } = this.unembedding;
+    // What the runtime refuses is left to the whole head.
+    this.columns ??= openHeadColumns(this.options.open, this.unembedding, dataTypeOf(pass.stream[0])).catch(() => null);
+    const columns = await this.columns;
+    if (columns !== null) {
+      const given = { [normed]: this.asRows(pass, rows), [TOKENS_INPUT]: this.integers(ids, [ids.length]) };
+      return floatData((await this.run(columns, pass, given, [logits]))[logits]);
+    }
+    const { hiddenSize, vocabSize } = this.options.config;
+    const found = new Float32Array((rows.length / hiddenSize) * ids.length);
+    const atOnce = hiddenSize * Math.max(1, Math.floor(LOGITS_AT_ONCE / vocabSize));
+    for (let from = 0, at = 0; from < rows.length; from += atOnce) {
+      const whole = await this.unembed(pass, rows.subarray(from, from + atOnce));
+      const width = (whole.length * hiddenSize) / Math.min(atOnce, rows.length - from);
+      for (let row = 0; row < whole.length; row += width) {
+        for (const id of ids) {
+          found[at++] = whole[row + id];
+        }
+      }
+    }
+    return found;
+  }
+
   /** As `LogitReader.read`. */
   readLogits(logits: Float32Array, asked: readonly (number | null)[], limit: number): Promise<readonly LogitReading[]> {
     return this.reader.read(logits, asked, limit);
@@ -382,11 +416,12 @@ export class Anatomy {
   }
 
   async dispose(): Promise<void> {
-    const opened = await Promise.allSettled(this.slices.values());
+    const opened = await Promise.allSettled([...this.slices.values(), this.columns]);
     this.slices.clear();
+    this.columns = null;
     this.layerRuns = EMPTY_RUNS;
     await Promise.all([this.reader.dispose(), this.comparer.dispose()]);
-    await Promise.all(opened.map((slice) => (slice.status === 'fulfilled' ? slice.value.session.release() : null)));
+    await Promise.all(opened.map((slice) => (slice.status === 'fulfilled' ? slice.value?.session.release() : null)));
   }
 
   /** Some of a layer's tensors by name: those that the run has handed out, or else what its part of the graph computes. */

@@ -57,6 +57,8 @@ export interface DecoderShape {
   readonly positionIds?: boolean;
   /** A mixture of two feed-forwards, weighed by a softmax that is no attention. */
   readonly router?: boolean;
+  /** The head's weight is computed in a way that no token can be taken out of. */
+  readonly computedHead?: boolean;
   /** One node of onnxruntime for the whole attention; closed where its softmax leaves a part of the weight to nothing. */
   readonly fusedAttention?: 'open' | 'closed';
 }
@@ -170,7 +172,8 @@ class DecoderBuilder {
       }
       streams.push(stream);
     }
-    const head = b.op('Transpose', [embedding], { perm: [1, 0] });
+    const transposed = b.op('Transpose', [embedding], { perm: [1, 0] });
+    const head = shape.computedHead ? b.op('Concat', [transposed], { axis: 1 }) : transposed;
     b.rename(b.op('MatMul', [this.norm(stream), head]), 'logits');
     b.output('logits', type, ['batch', 'sequence', shape.vocabSize]);
     return { weights, stream: streams };

@@ -24,6 +24,7 @@ const VARIANTS: Readonly<Record<string, Partial<DecoderShape>>> = {
   'a sliding window': { slidingWindow: 4, mask: 'add' },
   'heads folded into the batch': { foldedHeads: true, mask: 'add' },
   'parallel blocks': { parallelBlocks: true, positions: 'rotary', mask: 'add' },
+  'a head that is computed': { computedHead: true, mask: 'add' },
   'a router beside the attention': { router: true, mask: 'add' },
   'a key/value cache': { past: true, mask: 'add', positions: 'rotary' },
   'half precision': { dataType: DataType.Float16, softmaxCasts: true, mask: 'add' },
@@ -59,8 +60,17 @@ describe('Anatomy', () => {
         }
         await asksOnlyForTheRest(decoder, { ...pass, inner: forward.inner });
         const last = forward.hiddenStates!.at(-1)!;
-        const logits = await decoder.anatomy.unembed(pass, await decoder.anatomy.norm(pass, last));
+        const normed = await decoder.anatomy.norm(pass, last);
+        const logits = await decoder.anatomy.unembed(pass, normed);
         assertClose(logits, forward.logits, tolerance, 'the logits of the last stream');
+        const asked = [SMALL.vocabSize - 1, 0, 17];
+        const expected = Array.from(IDS).flatMap((_, row) => asked.map((id) => logits[row * SMALL.vocabSize + id]));
+        assertClose(
+          await decoder.anatomy.unembedTo(pass, normed, asked),
+          expected,
+          tolerance,
+          'those of some tokens alone',
+        );
       } finally {
         await decoder.dispose();
       }
