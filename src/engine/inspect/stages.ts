@@ -95,7 +95,6 @@ export class Stages {
       yield () => anatomy.additions(trace, layer);
     }
     yield () => this.embedding({ traceId, token: last, layer: 0, head: 0 });
-    yield () => this.nearestTokens({ traceId, token: last, limit: 1 });
     if (!this.partsOpened) {
       for (const layer of layers) {
         yield () => anatomy.headAdditions(trace, layer, last);
@@ -111,6 +110,7 @@ export class Stages {
       yield () => this.logitLens.of(trace, { traceId, positions, limit: 1 });
     }
     yield () => this.attribution({ traceId, position: last, target: 0, against: 0 });
+    yield () => this.nearestTokens({ traceId, token: last, limit: 1 });
     if (anatomy.plan.embedding !== null) {
       yield* this.neighbours.preparation(trace, anatomy.plan.embedding);
     }
