@@ -7,7 +7,7 @@ import { useAnswer } from './answers';
 /** Candidates of a cell. */
 const CANDIDATES = 5;
 /** So many positions are asked for at a time: what a large model takes long to read appears bit by bit. */
-const AT_ONCE = 4;
+const AT_ONCE = 3;
 
 /** What the lens has read so far: of each position the cells from the embeddings up. */
 export type LensColumns = ReadonlyMap<number, readonly LensCell[]>;

@@ -159,6 +159,19 @@ export class Workbench {
     await this.select({ line: first, column: 1 }, { line: last, column: END_OF_LINE });
   }
 
+  /** The places on the screen, from the top, where a mouse finds the beginning of a line of the first editor group. */
+  async lineStarts(): Promise<readonly { x: number; y: number }[]> {
+    const editor = this.page.locator('.editor-group-container').first().locator('.monaco-editor').first();
+    return editor.evaluate((element) => {
+      const { top, bottom } = element.getBoundingClientRect();
+      const lines = [...element.querySelectorAll('.view-line')].map((line) => line.getBoundingClientRect());
+      return lines
+        .map(({ x, y, height }) => ({ x: x + 1, y: y + height / 2 }))
+        .filter(({ y }) => y > top && y < bottom)
+        .sort((one, other) => one.y - other.y);
+    });
+  }
+
   /** The frame that Headlight's panel is drawn in, once it is there. */
   async panel(): Promise<Frame> {
     const deadline = Date.now() + 30_000;

@@ -12,15 +12,15 @@ function read(...positions: readonly number[]): LensColumns {
 
 describe('the lens as the panel reads it', () => {
   it('reads a window from its end, a few positions at a time', () => {
-    assert.deepEqual(nextToRead(WINDOW, 29, read()), { from: 26, to: 30 });
-    assert.deepEqual(nextToRead(WINDOW, 29, read(26, 27, 28, 29)), { from: 22, to: 26 });
-    assert.deepEqual(nextToRead(WINDOW, 29, read(22, 23, 24, 25, 26, 27, 28, 29)), { from: 20, to: 22 });
+    assert.deepEqual(nextToRead(WINDOW, 29, read()), { from: 27, to: 30 });
+    assert.deepEqual(nextToRead(WINDOW, 29, read(27, 28, 29)), { from: 24, to: 27 });
+    assert.deepEqual(nextToRead(WINDOW, 29, read(21, 22, 23, 24, 25, 26, 27, 28, 29)), { from: 20, to: 21 });
   });
 
   it('reads first where the pinned token stands', () => {
-    assert.deepEqual(nextToRead(WINDOW, 23, read()), { from: 22, to: 26 });
-    assert.deepEqual(nextToRead(WINDOW, 23, read(22, 23, 24, 25)), { from: 26, to: 30 });
-    assert.deepEqual(nextToRead(WINDOW, 5, read()), { from: 26, to: 30 });
+    assert.deepEqual(nextToRead(WINDOW, 22, read()), { from: 21, to: 24 });
+    assert.deepEqual(nextToRead(WINDOW, 22, read(21, 22, 23)), { from: 27, to: 30 });
+    assert.deepEqual(nextToRead(WINDOW, 5, read()), { from: 27, to: 30 });
   });
 
   it('asks for nothing where all of the window was read', () => {
