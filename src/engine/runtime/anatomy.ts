@@ -450,9 +450,15 @@ export class Anatomy {
       return known;
     }
     const { from, to } = this.layerEnds(pass, layer);
-    const slice = await this.open(`layer ${layer}`, from, to);
-    const results = await this.run(slice, pass, Object.fromEntries(from), to);
-    const tensors = new Map(Object.entries(results));
+    // What the run has handed out of the layer need not be computed again: most of its products.
+    const handed = to.filter((name) => pass.inner?.has(name));
+    const rest = to.filter((name) => !handed.includes(name));
+    const slice = await this.open(`${handed.length === 0 ? 'layer' : 'rest of layer'} ${layer}`, from, rest);
+    const results = await this.run(slice, pass, Object.fromEntries(from), rest);
+    const tensors = new Map([
+      ...handed.map((name) => [name, pass.inner!.get(name)!] as const),
+      ...Object.entries(results),
+    ]);
     byLayer.set(layer, tensors);
     let bytes = [...byLayer.values()].reduce((sum, run) => sum + byteLengthOfRun(run), 0);
     for (const [oldest, run] of byLayer) {
