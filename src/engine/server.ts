@@ -165,7 +165,7 @@ export function serve(connection: MessageConnection): void {
   answer(AttributionRequest, (params, cancellation) => loaded().stages.attribution(params, cancellation));
   answer(StreamNormsRequest, (params, cancellation) => loaded().stages.streamNorms(params, cancellation));
   answer(WordMergesRequest, (params) => loaded().stages.wordMerges(params));
-  answer(VocabulariesRequest, (params) => loaded().stages.vocabularies(params));
+  answer(VocabulariesRequest, (params, cancellation) => loaded().stages.vocabularies(params, cancellation));
   answer(NormsRequest, (params) => loaded().stages.norms(params));
   answer(NeuronsRequest, (params) => loaded().stages.neurons(params));
   answer(SamplerStepsRequest, (params) => loaded().stages.samplerSteps(params));

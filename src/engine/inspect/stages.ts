@@ -180,8 +180,8 @@ export class Stages {
     return wordMerges(this.tokenizer, passageIds(this.find(traceId)), token);
   }
 
-  vocabularies({ traceId }: OfTrace): Promise<Vocabularies> {
-    return vocabularies(this.tokenizer, passageIds(this.find(traceId)));
+  vocabularies({ traceId }: OfTrace, cancellation?: Cancellation): Promise<Vocabularies> {
+    return vocabularies(this.tokenizer, passageIds(this.find(traceId)), cancellation);
   }
 
   neurons(params: NeuronsParams): Promise<ActiveNeurons> {

@@ -4,6 +4,7 @@ import { BytePairTokenizer } from '../model/byte-pair-tokenizer';
 import { type EncodingName, encodingNamed, openEncoding } from '../model/encoding';
 import { mergeSteps } from '../model/merge-steps';
 import type { Tokenizer } from '../model/tokenizer';
+import { type Cancellation, pauseUnlessCancelled } from './cancellation';
 
 /** The vocabularies that a passage is compared under. */
 const COMPARED: readonly EncodingName[] = ['r50k_base', 'p50k_base', 'cl100k_base', 'o200k_base'];
@@ -80,7 +81,11 @@ async function mergesOf(tokenizer: Tokenizer, ids: Uint32Array, token: number): 
 }
 
 /** The passage under the model's own vocabulary and others. */
-export async function vocabularies(tokenizer: Tokenizer, passage: PassageIds): Promise<Vocabularies> {
+export async function vocabularies(
+  tokenizer: Tokenizer,
+  passage: PassageIds,
+  cancellation?: Cancellation,
+): Promise<Vocabularies> {
   const ids = passage.ids.subarray(passage.added);
   const { text, starts } = joined(tokenizer, ids);
   const row = (name: string, own: boolean, vocabSize: number, found: Uint32Array, by: Tokenizer) => ({
@@ -96,12 +101,15 @@ export async function vocabularies(tokenizer: Tokenizer, passage: PassageIds): P
     })),
   });
   const own = tokenizer.encoding;
-  const others = COMPARED.filter((name) => name !== own).map(async (name) => {
+  const rows = [row(own, true, tokenizer.vocabSize, ids, tokenizer)];
+  for (const name of COMPARED.filter((compared) => compared !== own)) {
+    // Each takes a moment to open the first time: what was asked for meanwhile does not wait for all of them.
+    await pauseUnlessCancelled(cancellation);
     const { vocabulary, ...encoding } = await openEncoding(name);
     const other = new BytePairTokenizer({ vocabulary, ...encoding }, vocabulary.size);
-    return row(name, false, vocabulary.used, other.split(text).ids, other);
-  });
-  return { rows: [row(own, true, tokenizer.vocabSize, ids, tokenizer), ...(await Promise.all(others))] };
+    rows.push(row(name, false, vocabulary.used, other.split(text).ids, other));
+  }
+  return { rows };
 }
 
 function ownEncoding(tokenizer: Tokenizer): EncodingName {
