@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import type { Trace } from '../../src/protocol/trace';
 import type { TrainingView } from '../../src/protocol/training';
 import type { SectionFiles } from '../export/section-files';
@@ -14,8 +14,10 @@ import { Progress } from './progress';
 import { Section } from './section';
 import { TokenText } from './visible';
 
-/** Rows that are drawn at first. */
-const FIRST_ROWS = 24;
+/** Rows that are listed until more are asked for. */
+const FIRST_ROWS = 64;
+/** So many are drawn with the figures, and the others right after them: drawing a row takes longer than reading it. */
+const ROWS_WITH_FIGURES = 16;
 
 /** The passage as a model is trained on it: each token is to be foretold from those before it. */
 export function Training({ trace }: { trace: Trace }) {
@@ -93,12 +95,13 @@ function Reading({ training: { view, isRunning, readOn, stop } }: { training: Tr
 function TrainingTable({ view }: { view: TrainingView }) {
   const { store } = usePanel();
   const palette = usePalette();
-  const [all, setAll] = useState(false);
+  const [listed, setListed] = useState(ROWS_WITH_FIGURES);
+  useEffect(() => setListed(FIRST_ROWS), []);
   const { rows, meanLoss, perplexity, bitsPerByte } = view;
   if (meanLoss === null || perplexity === null) {
     return <p class="explanation">One token alone foretells nothing: there is no target after it.</p>;
   }
-  const shown = all ? rows : rows.slice(0, FIRST_ROWS);
+  const left = Math.max(0, rows.length - Math.max(FIRST_ROWS, listed));
   const isLong = view.windows > 1;
   return (
     <>
@@ -130,7 +133,7 @@ function TrainingTable({ view }: { view: TrainingView }) {
               </th>
             )}
           </tr>
-          {shown.map((row) => (
+          {rows.slice(0, listed).map((row) => (
             <tr
               key={row.position}
               class={`stage-row${isLong ? ' is-wide' : ''}`}
@@ -161,10 +164,8 @@ function TrainingTable({ view }: { view: TrainingView }) {
           ))}
         </tbody>
       </table>
-      {shown.length < rows.length && (
-        <Button onPress={() => setAll(true)}>Show {formatCount(rows.length - shown.length)} more</Button>
-      )}
-      {all && rows.length < view.scored && (
+      {left > 0 && <Button onPress={() => setListed(Number.POSITIVE_INFINITY)}>Show {formatCount(left)} more</Button>}
+      {left === 0 && rows.length < view.scored && (
         <p class="explanation">
           The first {formatCount(rows.length)} of {formatCount(view.scored)} are listed; the figures are those of all.
         </p>
