@@ -174,6 +174,7 @@ function LensGrid({ trace, positions, columns, onLeave }: LensGridProps) {
         role="application"
         aria-roledescription="logit lens"
         aria-label="The most probable next token by layer and position"
+        aria-busy={tokens.some(({ index }) => !columns.has(index))}
         title="Arrows move, Enter pins the token"
         onKeyDown={onKeyDown}
         onPointerLeave={() => setPointed(null)}
