@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useRef, useState } from 'preact/hooks';
 import type { LensCell, LogitLens } from '../../src/protocol/stages';
 import type { TokenRange, Trace } from '../../src/protocol/trace';
 import { gridPicture } from '../export/pictures';
@@ -32,15 +32,19 @@ export function Layers({ trace, panelWidth }: { trace: Trace; panelWidth: number
   const pinned = useSelected(pinnedToken) ?? 0;
   const length = trace.tokens.length;
   const count = Math.min(length, panelWidth <= NARROW ? POSITIONS_NARROW : POSITIONS);
-  const [end, setEnd] = useState(length);
-  useEffect(() => {
-    // The window moves as little as it takes to show the pinned token.
-    setEnd((before) => clamp(before, Math.max(count, pinned + 1), Math.min(length, pinned + count)));
-  }, [trace.id, pinned, count, length]);
-  const positions = { from: Math.max(0, Math.min(end, length) - count), to: Math.min(end, length) };
+  // The window moves as little as it takes to show the pinned token, and stays where it was paged to until another is pinned.
+  const place = `${trace.id} ${pinned} ${count}`;
+  const [paged, setPaged] = useState<{ readonly place: string; readonly end: number } | null>(null);
+  const shownLast = useRef(length);
+  const end =
+    paged?.place === place
+      ? paged.end
+      : clamp(shownLast.current, Math.max(count, pinned + 1), Math.min(length, pinned + count));
+  shownLast.current = end;
+  const positions = { from: end - count, to: end };
   const { columns, failure } = useLens(trace, positions, pinned, open);
   const whole = wholeLens(positions, columns);
-  const move = (by: number) => setEnd(clamp(end + by, count, length));
+  const move = (by: number) => setPaged({ place, end: clamp(end + by, count, length) });
   return (
     <Section
       name="layers"
