@@ -4,7 +4,7 @@ import path from 'node:path';
 import { root } from '../../scripts/project.mjs';
 import { Inspector } from '../../src/engine/inspect/inspector';
 import type { AttentionStep } from '../../src/protocol/stages';
-import type { Trace } from '../../src/protocol/trace';
+import type { TokenRange, Trace } from '../../src/protocol/trace';
 import { withWindow } from '../../src/protocol/training';
 import { keepEvidence } from './evidence';
 import { PanelPage } from './panel-page';
@@ -54,6 +54,23 @@ describe('the stages in the panel', () => {
       await button.press('Enter');
     }
     await button.evaluate((element) => element.scrollIntoView({ block: 'start' }));
+  };
+  /** Holds every cell of the lens against the engine's own, once it is read. */
+  const lensShows = async (positions: TokenRange) => {
+    const { frame } = await panel();
+    const grid = frame.locator('[aria-roledescription="logit lens"][aria-busy=false]');
+    await grid.locator(`[data-position="${positions.from}"]`).first().waitFor();
+    const cells = await grid
+      .locator('.lens-cell')
+      .evaluateAll((elements) => elements.map((each) => ({ ...(each as HTMLElement).dataset })));
+    const { rows } = await inspector.stages.lens({ traceId: trace.id, positions, limit: 1 });
+    assert.deepEqual(
+      cells.map(({ depth, position, top }) => [depth, position, top].map(Number)),
+      rows.flatMap((row, depth) => row.map(({ tokens }, at) => [depth, positions.from + at, tokens[0].id])),
+    );
+    for (const [at, { tokens }] of rows.flat().entries()) {
+      assert.ok(Math.abs(Number(cells[at].probability) - tokens[0].probability) < TOLERANCE);
+    }
   };
   const shownHead = async () => {
     const { layer, head } = await (await part('.matrix')).evaluate((element) => ({
@@ -162,22 +179,21 @@ describe('the stages in the panel', () => {
     const { frame } = await panel();
     await open('Layers');
     const last = trace.tokens.length - 1;
-    const positions = { from: last - 11, to: last + 1 };
-    const lens = await inspector.stages.lens({ traceId: trace.id, positions, limit: 5 });
-    await frame.locator(`.lens-cell[data-position="${last}"]`).first().waitFor();
-    for (const [depth, row] of lens.rows.entries()) {
-      for (const [at, { tokens }] of row.entries()) {
-        const cell = frame.locator(`.lens-cell[data-depth="${depth}"][data-position="${positions.from + at}"]`);
-        assert.equal(Number(await cell.getAttribute('data-top')), tokens[0].id);
-        const p = Number(await cell.getAttribute('data-probability'));
-        assert.ok(Math.abs(p - tokens[0].probability) < TOLERANCE);
-      }
-    }
+    await lensShows({ from: last - 11, to: last + 1 });
     const { candidates } = await panel();
     const top = await frame
       .locator(`.lens-cell[data-depth="${trace.model.layers}"][data-position="${last}"]`)
       .getAttribute('data-top');
     assert.equal(top, await candidates.first().getAttribute('data-token-id'));
+  });
+
+  it('pages the lens through the passage, and back', async () => {
+    const { frame } = await panel();
+    const last = trace.tokens.length - 1;
+    await frame.getByRole('button', { name: 'Earlier tokens' }).click();
+    await lensShows({ from: last - 23, to: last - 11 });
+    await frame.getByRole('button', { name: 'Later tokens' }).click();
+    await lensShows({ from: last - 11, to: last + 1 });
   });
 
   it('moves over the lens by keyboard and pins with Enter', async () => {
