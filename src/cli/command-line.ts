@@ -177,8 +177,11 @@ function parse(args: readonly string[]) {
     }).values;
   } catch (error) {
     // The first sentence says what is wrong, the others how to escape it.
-    const [what] = (error as Error).message.split(/[.\n]/);
-    throw invalid(`${what}; --help shows what can be said`);
+    const { message, code } = error as Error & { code?: string };
+    const [what] = message.split(/\.(?=\s|$)|\n/);
+    const how =
+      code === 'ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL' ? 'put --file before a file, --text before a text; ' : '';
+    throw invalid(`${what}; ${how}--help shows what can be said`);
   }
 }
 

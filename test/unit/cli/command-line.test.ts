@@ -49,6 +49,7 @@ describe('command line', () => {
     const refused: [string[], RegExp][] = [
       [['--texd', 'x'], /^Unknown option '--texd'/],
       [['text'], /^Unexpected argument 'text'/],
+      [['samples/greet.ts'], /^Unexpected argument 'samples\/greet\.ts'; put --file before a file, /],
       [['--text'], /'--text <value>' argument missing/],
       [['--text', 'a', '--ids', '1'], /exclude each other/],
       [['--ids', '1,x'], /"x" is none/],
