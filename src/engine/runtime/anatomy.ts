@@ -156,6 +156,7 @@ const LAYER_RUN_BYTES = 64 * 2 ** 20;
  */
 export class Anatomy {
   private readonly slices = new Map<string, Promise<OpenedSlice>>();
+  /** The head for some tokens alone, once it was asked for; null where its weights do not allow it. */
   private columns: Promise<OpenedSlice | null> | null = null;
   /** Of the newest pass; what was asked for last stands last. */
   private layerRuns: { readonly pass: KeptPass | null; readonly byLayer: Map<number, LayerRun> } = EMPTY_RUNS;
@@ -382,18 +383,18 @@ export class Anatomy {
       return floatData((await this.run(columns, pass, given, [logits]))[logits]);
     }
     const { hiddenSize, vocabSize } = this.options.config;
-    const found = new Float32Array((rows.length / hiddenSize) * ids.length);
-    const atOnce = hiddenSize * Math.max(1, Math.floor(LOGITS_AT_ONCE / vocabSize));
-    for (let from = 0, at = 0; from < rows.length; from += atOnce) {
-      const whole = await this.unembed(pass, rows.subarray(from, from + atOnce));
-      const width = (whole.length * hiddenSize) / Math.min(atOnce, rows.length - from);
+    const count = rows.length / hiddenSize;
+    const rowsAtOnce = Math.max(1, Math.floor(LOGITS_AT_ONCE / vocabSize));
+    const found: number[] = [];
+    for (let first = 0; first < count; first += rowsAtOnce) {
+      const end = Math.min(count, first + rowsAtOnce);
+      const whole = await this.unembed(pass, rows.subarray(first * hiddenSize, end * hiddenSize));
+      const width = whole.length / (end - first);
       for (let row = 0; row < whole.length; row += width) {
-        for (const id of ids) {
-          found[at++] = whole[row + id];
-        }
+        found.push(...ids.map((id) => whole[row + id]));
       }
     }
-    return found;
+    return Float32Array.from(found);
   }
 
   /** As `LogitReader.read`. */
