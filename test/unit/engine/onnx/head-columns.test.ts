@@ -54,17 +54,26 @@ const TAKEN: Readonly<Record<string, Head>> = {
     const scales = b.random([WIDTH], 0.1);
     return b.op('MatMul', [normed, b.op('DequantizeLinear', [integers(b, [WIDTH, VOCABULARY]), scales], { axis: 0 })]);
   },
+  'eight bits and a scale for each block of the stream': (b, normed) => blocked(b, normed, [2, VOCABULARY], 0),
   'half precision': (b, normed) => {
     const half = b.random([WIDTH, VOCABULARY], 1, DataType.Float16);
     return b.op('MatMul', [normed, b.op('Cast', [half], { to: DataType.Float32 })]);
   },
 };
 
+/** A scale for some numbers in a row on one axis, which operators have from opset 21 on. */
+function blocked(b: GraphBuilder, normed: string, scales: readonly number[], axis: number): string {
+  const attributes = { axis, block_size: [WIDTH, VOCABULARY][axis] / scales[axis] };
+  const weight = [integers(b, [WIDTH, VOCABULARY]), b.random(scales, 0.1)];
+  return b.op('MatMul', [normed, b.op('DequantizeLinear', weight, attributes)]);
+}
+
 const NOT_TAKEN: Readonly<Record<string, Head>> = {
   'a weight that is put together': (b, normed) => {
     const halves = [b.random([WIDTH, VOCABULARY / 2], 1), b.random([WIDTH, VOCABULARY / 2], 1)];
     return b.op('MatMul', [normed, b.op('Concat', halves, { axis: 1 })]);
   },
+  'eight bits and a scale for each block of tokens': (b, normed) => blocked(b, normed, [WIDTH, 2], 1),
   'a weight of packed blocks': (b, normed) => {
     const blocks = b.tensor(DataType.Uint8, [VOCABULARY, 1, 8], new Uint8Array(VOCABULARY * 8).fill(0x5a));
     const attributes = { K: WIDTH, N: VOCABULARY, bits: 4, block_size: 16 };
@@ -87,7 +96,7 @@ describe('the head for some tokens alone', () => {
     builder.rename(head(builder, normed), 'logits');
     builder.output('logits', DataType.Float32, [1, 'rows', VOCABULARY]);
     const file = path.join(folder, 'head.onnx');
-    builder.write(file);
+    builder.write(file, 21);
     return file;
   }
 
