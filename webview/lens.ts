@@ -3,6 +3,7 @@ import type { HeadlightError } from '../src/protocol/errors';
 import { type LensCell, LensRequest, type LogitLens } from '../src/protocol/stages';
 import type { TokenRange, Trace } from '../src/protocol/trace';
 import { useAnswer } from './answers';
+import { contains } from './render/token-window';
 
 /** Candidates of a cell. */
 const CANDIDATES = 5;
@@ -60,9 +61,8 @@ export function nextToRead({ from, to }: TokenRange, pinned: number, columns: Le
   for (let end = to; end > from; end -= AT_ONCE) {
     parts.push({ from: Math.max(from, end - AT_ONCE), to: end });
   }
-  const holdsPinned = (part: TokenRange) => pinned >= part.from && pinned < part.to;
   const missing = parts.filter((part) => range(part).some((position) => !columns.has(position)));
-  return missing.find(holdsPinned) ?? missing[0] ?? null;
+  return missing.find((part) => contains(part, pinned)) ?? missing[0] ?? null;
 }
 
 function withColumns(columns: LensColumns, { positions, rows }: LogitLens): LensColumns {

@@ -52,7 +52,7 @@ export class LogitAttribution {
     { position, target, against }: AttributionParams,
     cancellation?: Cancellation,
   ): Promise<Attribution> {
-    const { sources, rows, logits } = await this.prepare(pass, position, cancellation);
+    const { sources, rows, logits } = await this.sharesAt(pass, position, cancellation);
     for (const id of [target, against]) {
       if (!Number.isInteger(id) || id < 0 || id >= logits.length) {
         throw new HeadlightError(
@@ -85,7 +85,7 @@ export class LogitAttribution {
   }
 
   /** Computes all that does not depend on which candidates are compared. */
-  async prepare(pass: PredictedPass, position: number, cancellation?: Cancellation): Promise<Shares> {
+  private async sharesAt(pass: PredictedPass, position: number, cancellation?: Cancellation): Promise<Shares> {
     if (this.newest?.pass === pass && this.newest.position === position) {
       return this.newest;
     }

@@ -1,5 +1,5 @@
 import { mayAttend } from './attention';
-import type { NodeContent } from './build';
+import { type NodeContent, nodeAgain } from './build';
 import { constantTensor, type Graph, type GraphNode, type Model, readModel, subgraphs } from './graph';
 import { instrument } from './instrument';
 import { ModelFile } from './model-file';
@@ -71,12 +71,8 @@ function unfolded(
   for (const inner of nodes) {
     const constant = constantTensor(inner);
     if (constant === null) {
-      written.push({
-        ...{ opType: inner.opType, domain: inner.domain, name: inner.name },
-        inputs: inner.inputs.map(renamed),
-        outputs: inner.outputs.map(renamed),
-        encodedAttributes: [...inner.attributes.values()].map(({ record }) => file.read(record)),
-      });
+      const [inputs, outputs] = [inner.inputs.map(renamed), inner.outputs.map(renamed)];
+      written.push(nodeAgain(file, inner, { name: inner.name, inputs, outputs }));
     } else {
       weights.set(renamed(inner.outputs[0]), constant);
     }

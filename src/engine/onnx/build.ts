@@ -1,4 +1,6 @@
 import type { DataType } from './data-type';
+import type { GraphNode } from './graph';
+import type { ModelFile } from './model-file';
 import {
   AttributeField,
   AttributeType,
@@ -44,6 +46,16 @@ export interface NodeContent {
   readonly attributes?: Readonly<Record<string, AttributeContent>>;
   /** Attributes that are encoded already, each a whole AttributeProto. */
   readonly encodedAttributes?: readonly Uint8Array[];
+}
+
+/** A node of a model, to be written again: its attributes as they stand in the file, the rest as `changed` has it. */
+export function nodeAgain(
+  file: ModelFile,
+  { opType, domain, inputs, outputs, attributes }: GraphNode,
+  changed: Partial<Pick<NodeContent, 'name' | 'inputs' | 'outputs'>> = {},
+): NodeContent {
+  const encodedAttributes = [...attributes.values()].map(({ record }) => file.read(record));
+  return { opType, domain, inputs, outputs, encodedAttributes, ...changed };
 }
 
 export interface ValueContent {

@@ -1,4 +1,4 @@
-import type { NodeContent } from './build';
+import { type NodeContent, nodeAgain } from './build';
 import { DataType } from './data-type';
 import type { GraphNode } from './graph';
 import { type InstrumentedModel, instrument } from './instrument';
@@ -66,7 +66,7 @@ class ColumnWriter {
     const inputs = node.inputs.map((input, at) =>
       this.topology.isConstant(input) ? this.taken(input, isTransposed && at === 1 ? 2 : 1) : input,
     );
-    return isWritten(inputs) ? [...this.nodes, this.copied(node, inputs, node.outputs[0])] : null;
+    return isWritten(inputs) ? [...this.nodes, nodeAgain(this.topology.model.file, node, { inputs })] : null;
   }
 
   /** The tokens of a constant on one of its axes; the constant itself where it is the same for all of them. */
@@ -134,14 +134,8 @@ class ColumnWriter {
 
   private computed(node: GraphNode, inputs: readonly string[]): string {
     const output = this.newName();
-    this.nodes.push(this.copied(node, inputs, output));
+    this.nodes.push(nodeAgain(this.topology.model.file, node, { inputs, outputs: [output] }));
     return output;
-  }
-
-  private copied({ opType, domain, attributes }: GraphNode, inputs: readonly string[], output: string): NodeContent {
-    const { file } = this.topology.model;
-    const encodedAttributes = [...attributes.values()].map(({ record }) => file.read(record));
-    return { opType, domain, inputs, outputs: [output], encodedAttributes };
   }
 
   private newName(): string {

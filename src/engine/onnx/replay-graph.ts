@@ -1,5 +1,5 @@
 import { type AttentionSite, inputsOf } from './attention';
-import { encodeModel, type NodeContent, type TensorContent } from './build';
+import { encodeModel, type NodeContent, nodeAgain, type TensorContent } from './build';
 import { DataType } from './data-type';
 import type { GraphNode, Model } from './graph';
 
@@ -94,16 +94,14 @@ export function buildReplayGraph(
   const cuts = blocks === null ? [] : given.flatMap((name) => cutTo(rename(name), axesOf(site, name, blocks)));
   const isCut = new Set(cuts.flatMap(({ outputs }) => outputs));
   const inputs = new Map(given.map((name) => [name, isCut.has(rename(name)) ? wholeOf(rename(name)) : rename(name)]));
-  const copied = (node: GraphNode): NodeContent => ({
-    ...{ opType: node.opType, domain: node.domain, inputs: node.inputs, outputs: node.outputs },
-    encodedAttributes: [...node.attributes.values()].map(({ record }) => model.file.read(record)),
-  });
-  const nodes = [...keyPath, scoreNode, ...chain].map(copied).map((node) => ({
-    ...node,
-    name: '',
-    inputs: node.inputs.map(rename),
-    outputs: node.outputs.map(rename),
-  }));
+  const nodes = [...keyPath, scoreNode, ...chain]
+    .map((node) => nodeAgain(model.file, node))
+    .map((node) => ({
+      ...node,
+      name: '',
+      inputs: node.inputs.map(rename),
+      outputs: node.outputs.map(rename),
+    }));
   const ends = blocks === null ? [] : [BLOCK_FROM, BLOCK_TO].map((name) => ({ name, elementType: DataType.Int64 }));
   const bytes = encodeModel({
     irVersion: model.irVersion,

@@ -1,4 +1,4 @@
-import type { NodeContent } from './build';
+import { type NodeContent, nodeAgain } from './build';
 import type { GraphNode } from './graph';
 import { OperatorWriter } from './operator-writer';
 import type { Topology } from './topology';
@@ -91,11 +91,6 @@ function normed(
 
 /** The same operator with one output more. */
 function withOutput({ topology }: OperatorWriter, node: GraphNode, place: number, output: string): NodeContent {
-  const { opType, domain, name, inputs, attributes } = node;
   const outputs = Array.from({ length: place }, (_, index) => node.outputs[index] ?? '');
-  return {
-    ...{ opType, domain, name, inputs },
-    outputs: [...outputs, output],
-    encodedAttributes: [...attributes.values()].map(({ record }) => topology.model.file.read(record)),
-  };
+  return nodeAgain(topology.model.file, node, { name: node.name, outputs: [...outputs, output] });
 }
