@@ -94,14 +94,9 @@ export function buildReplayGraph(
   const cuts = blocks === null ? [] : given.flatMap((name) => cutTo(rename(name), axesOf(site, name, blocks)));
   const isCut = new Set(cuts.flatMap(({ outputs }) => outputs));
   const inputs = new Map(given.map((name) => [name, isCut.has(rename(name)) ? wholeOf(rename(name)) : rename(name)]));
-  const nodes = [...keyPath, scoreNode, ...chain]
-    .map((node) => nodeAgain(model.file, node))
-    .map((node) => ({
-      ...node,
-      name: '',
-      inputs: node.inputs.map(rename),
-      outputs: node.outputs.map(rename),
-    }));
+  const nodes = [...keyPath, scoreNode, ...chain].map((node) =>
+    nodeAgain(model.file, node, { inputs: node.inputs.map(rename), outputs: node.outputs.map(rename) }),
+  );
   const ends = blocks === null ? [] : [BLOCK_FROM, BLOCK_TO].map((name) => ({ name, elementType: DataType.Int64 }));
   const bytes = encodeModel({
     irVersion: model.irVersion,
